@@ -44,7 +44,7 @@ impl Topic {
     /// at least 2.
     async fn publish(&self, delivery: Delivery<AnyNotification>) -> Result<Completion<SqliteEffect>, HandlerError> {
         let facts = delivery.facts();
-        // Consumers ignore a record whose key they have already processed.
+        // Consumers should ignore a record whose `idempotency-key` they have already processed.
         let idempotency_key = delivery.idempotency_key();
         let key = facts.business_id.clone().unwrap_or_else(|| idempotency_key.clone());
         let headers = BTreeMap::from([
@@ -62,7 +62,8 @@ impl Topic {
             headers,
             key: Some(key.clone().into_bytes()),
         };
-        // An error causes another attempt. The broker's error message contains no notification content.
+        // If this fails, the worker tries again. The error is stored with the notification, which is safe because the
+        // broker's message contains no notification content.
         self.partition(&key).produce(vec![record], Compression::NoCompression).await?;
         Ok(Completion::without_effect())
     }

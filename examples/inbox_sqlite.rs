@@ -89,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (amount, currency) = booked.await?;
     println!("booked: {amount} {currency}");
 
-    // The worker waits for its running handlers.
+    // After the signal, the worker stops when its running handlers have finished.
     let _ = stop.send(());
     working.await?;
     Ok(())

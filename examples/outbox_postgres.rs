@@ -26,7 +26,7 @@ pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS payout (number text P
 pub(crate) async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usize, Failure> {
     let mut connection = outbox.store().pool().get().await?;
     let transaction = connection.transaction().await?;
-    // Other processes skip these payouts.
+    // `SKIP LOCKED` makes other processes skip the payouts that this transaction has locked.
     let sql = "SELECT number, card, amount::text, currency FROM payout WHERE state = 'new'
         ORDER BY number LIMIT 20 FOR UPDATE SKIP LOCKED";
     let payouts = transaction.query(sql, &[]).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usiz
                 outbox.store().submit_in(&transaction, &order).await?;
                 "ordered"
             }
-            // An invalid payout must not hold up the others.
+            // An invalid payout is marked as such, so that it does not block the others.
             Err(error) => {
                 eprintln!("{number}: {error}");
                 "invalid"
@@ -55,7 +55,8 @@ pub(crate) async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usiz
     Ok(payouts.len())
 }
 
-/// Stores the outcome in the table. This change is committed once, together with the order's completion.
+/// Stores the outcome in the table. This change is committed in the transaction that completes the order, so it is made
+/// only once.
 pub(crate) async fn book(
     ended: EndedOrder<Topup, TopupResultResponse>,
 ) -> Result<Completion<PostgresEffect>, HandlerError> {
@@ -96,7 +97,7 @@ async fn main() -> Result<(), Failure> {
         match order_payouts(&outbox).await {
             Ok(0) => {}
             Ok(count) => println!("ordered: {count}"),
-            // The payouts stay new, and will be submitted later.
+            // The state of the payouts is still `new`, so a later iteration submits them.
             Err(error) => eprintln!("{error}"),
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

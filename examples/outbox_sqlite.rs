@@ -21,7 +21,8 @@ const TABLES: &str = "CREATE TABLE IF NOT EXISTS payout (number TEXT PRIMARY KEY
 
 /// Records a payout in the `payout` table and submits its topup, in one transaction.
 async fn pay(outbox: &Outbox<SqliteStore>, topup: &Topup) -> Result<(), Failure> {
-    // Validates, seals and encrypts the order before the transaction, not on the store's writer thread.
+    // The order is validated, sealed and encrypted before the transaction, because this would keep the store's writer
+    // thread busy.
     let order = outbox.prepare(topup, SubmitOptions::new().order_by(format!("card {}", &*topup.card_id)))?;
     let store = outbox.store().clone();
     let paid = outbox.store().transaction(move |transaction| -> Result<(), Failure> {

@@ -50,7 +50,8 @@ impl Inbox {
         let key = verified.dedup_key();
         let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
         if !new {
-            // A retry looks the same as a new notification that reports the same state, so the state must be queried.
+            // Either the provider repeated its delivery, or it reported the same state again. Both notifications look
+            // the same, so the state must be queried.
             review(&transaction, verified, "repeated delivery: query the state")?;
             transaction.commit()?;
             return Ok(Reply::Duplicate);
@@ -99,7 +100,8 @@ fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::R
     }
     // The amount is stored as decimal text, never as a binary floating-point number.
     let row = params![id.as_ref() as &str, amount.value().to_string(), currency.as_ref() as &str];
-    // A known transaction with different content, such as a new state, is not booked again.
+    // If the transaction is already booked, nothing changes, even if the notification has different content, such as a
+    // new state.
     Ok(transaction.execute("INSERT INTO deposit VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", row)? == 1)
 }
 
@@ -128,7 +130,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::builder().backend(AwsLc).start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
 
-    // Each product needs its own URL, because `notifyType` alone is ambiguous.
+    // Each product needs its own URL, because the same `notifyType` can mean different things in different products.
     let receiver = PaytendReceiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
     let inbox = Inbox::open()?;
     let handler = inbox.clone();

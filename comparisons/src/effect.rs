@@ -28,7 +28,7 @@ pub(crate) async fn pool(config: &Config) -> PgPool {
     PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await.unwrap()
 }
 
-/// Waits until a query returns true, and returns the number of jobs per second.
+/// Waits until the query `is_done` returns true, and returns the number of jobs completed per second since `started`.
 pub(crate) async fn rate(config: &Config, started: Instant, is_done: &str) -> u128 {
     let (client, connection) = config.connect(NoTls).await.unwrap();
     let running = tokio::spawn(connection);

@@ -21,8 +21,7 @@ const JOBS: usize = 5_000;
 const ROUNDS: usize = 3;
 /// The maximum number of connections per queue.
 const CONNECTIONS: u32 = 10;
-/// The maximum number of jobs in progress. The other queues also keep further jobs in memory that are not in progress
-/// yet.
+/// The maximum number of jobs in progress. The other queues also fetch more jobs into memory before they start them.
 const HANDLERS: usize = 64;
 /// The number of notifications that wait for an earlier notification with the same order key.
 const BLOCKED: usize = 100_000;
@@ -51,7 +50,7 @@ async fn main() {
         eprintln!("round {round} of {ROUNDS}: {last:?} jobs per second");
     }
     let ours = paytend.median();
-    println!("| queue | jobs per second | paytend-store-postgres relative to it |\n|---|---|---|");
+    println!("| queue | jobs per second | paytend-store-postgres, relative to this queue |\n|---|---|---|");
     let others = [("paytend-store-postgres", &paytend), ("graphile_worker", &graphile), ("apalis-postgres", &apalis)];
     for (name, rates) in others {
         println!("| {name} | {} | {} |", rates.median(), thousandths(ours, rates.median()));
@@ -64,7 +63,8 @@ async fn main() {
         eprintln!("round {round} of {ROUNDS}, without and with blocked notifications: {last:?} per second");
     }
     println!(
-        "\nWith {BLOCKED} notifications behind one key: {} per second, {} of the rate without them ({}).",
+        "\nWith {BLOCKED} notifications that wait for one order key: {} jobs per second, {} times the rate \
+         without them ({}).",
         blocked.median(),
         thousandths(blocked.median(), free.median()),
         free.median()

@@ -12,8 +12,9 @@ use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore, in_
 use crate::server::{Server, execute};
 use crate::{CONNECTIONS, HANDLERS, JOBS, effect};
 
-/// Stores `count` copies of a notification with the same order key, and makes the first notification due only in 12
-/// hours, so that the copies wait. Storing them individually would take minutes.
+/// Blocks an order key: stores `count` copies of the only stored notification, and makes this notification due in 12
+/// hours. The copies have the same order key, so they wait for it. One statement stores all copies, because storing
+/// them individually would take minutes.
 const BLOCK: &str = "INSERT INTO paytend_notification (dedup, content_tag, route, kind, notify_type, order_key, \
      verified_by) SELECT sha256(n::text::bytea), content_tag, route, kind, notify_type, order_key, verified_by \
      FROM paytend_notification, generate_series(1, {count}) n; \

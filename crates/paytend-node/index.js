@@ -275,7 +275,7 @@ class Opened {
   get fields () {
     if (this.#fields === undefined) {
       const turns = this.#native.fields()
-      // Without a prototype, a field can have a name such as `constructor`.
+      // The object has no prototype, so a field can be named `constructor`, for example.
       this.#fields = Object.create(null)
       for (let at = 0; at < turns.length; at += 2) this.#fields[turns[at]] = turns[at + 1]
       Object.freeze(this.#fields)

@@ -57,7 +57,7 @@ async fn refused_topup_error_contains_provider_message() {
     assert_eq!(error.detail().as_deref(), Some("S104 insufficient funds"));
 }
 
-/// The test advances the frozen clock, so it never waits.
+/// The sandbox's clock is frozen and the test advances it, so the test does not wait for the topup.
 #[tokio::test]
 async fn topup_succeeds_after_settle_time() {
     let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();

@@ -79,7 +79,8 @@ async fn each_payout_is_paid_once_although_the_process_and_the_server_crash() {
     assert_eq!(example::order_payouts(&outbox).await.unwrap(), 6);
     assert_eq!(example::order_payouts(&outbox).await.unwrap(), 0, "a payout was ordered twice");
 
-    // The first response is lost, and the process dies while it waits for a later one.
+    // The response to the first topup is lost. The process crashes while it is waiting for the response to a later
+    // topup.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once()).unwrap();
     sandbox.fault(Fault::on::<Topup>(FaultKind::Latency { millis: 200 })).unwrap();
     let process = dispatch(&outbox);

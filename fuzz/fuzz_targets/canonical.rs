@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| {
     for kind in Kind::ALL {
         if let Ok(opened) = KEYRING.open(input, &Expected::danger_any_partner(kind)) {
             let fields = opened.fields().fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
-            // Only strict JSON can be sealed.
+            // Skips a payload that is not strict JSON, because it cannot be sealed.
             let (Some(payload), None) = (opened.payload_text(), opened.payload_problem()) else { continue };
             let outgoing = Outgoing::new(&fields).payload(payload);
             let sealed = KEYRING.seal(&outgoing).expect("cannot seal the fields of an accepted document");

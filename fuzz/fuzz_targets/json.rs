@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 fuzz_target!(|text: &[u8]| {
     if let Ok(end) = object_end(text) {
-        // The data after the object does not change the object's end, and the object's members can be listed.
+        // Without the data after the object, `object_end` finds the same end, and `members` lists the members. Both can
+        // also report that the object is ambiguous.
         let alone = object_end(&text[..end]);
         assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{alone:?}");
         assert!(matches!(members(&text[..end]), Ok(_) | Err(Flaw::Ambiguous)));

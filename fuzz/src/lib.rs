@@ -94,8 +94,8 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
                 receiver.receive(&headers, body, now).expect("the body was refused the second time").dedup_key(),
                 verified.dedup_key()
             );
-            // The check is skipped if the body is not strict JSON. Values that are not strict JSON are lost when the
-            // notification is written. Without them, the type may be unknown.
+            // The check is skipped if the body is not strict JSON, because values that are not strict JSON are not
+            // written. Without these values, the type of the notification may be unknown.
             let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
             if let Some(typed) = verified.notification().typed().filter(|_| strict) {
                 let written = serde_json::to_vec(typed).expect("cannot write a notification that was read");

@@ -23,7 +23,7 @@ fn missing(text: &str, exists: impl Fn(&Path) -> bool) -> Vec<(usize, String)> {
     for (line, row) in text.lines().enumerate().filter(|(_, row)| row.starts_with('|')) {
         let mut base = PathBuf::new();
         for shown in row.split('`').skip(1).step_by(2).filter(|shown| is_path(shown)) {
-            // `<area>` stands for any name.
+            // Checks only the part before a placeholder such as `<area>`.
             let path = Path::new(shown.split('<').next().unwrap_or_default());
             let whole = [PathBuf::new(), PathBuf::from("crates")].into_iter().map(|folder| folder.join(path));
             let around = base.ancestors().filter(|folder| !folder.as_os_str().is_empty());

@@ -61,7 +61,7 @@ fn lints() -> Result<(), String> {
         if package.publish.is_none() {
             cargo(lint).args(["--", "-D", "warnings"]).run()?;
         }
-        // Features that build OpenSSL from source add no code to check.
+        // Skips features that build OpenSSL from source, because they add no code to check.
         let further = package.features.keys().filter(|name| *name != "default" && !name.contains("vendored"));
         let further: Vec<&str> = further.map(String::as_str).collect();
         if !further.is_empty() {

@@ -30,7 +30,8 @@ pub(crate) fn install() -> Result<(), String> {
         return Ok(());
     }
     println!("building cargo-deny; this happens only once and takes a few minutes");
-    // An unoptimized build is faster overall, because building takes longer than running.
+    // cargo-deny is built without optimization, because an optimized build would take longer than it saves when the
+    // tool runs.
     let install = ["install", "cargo-deny", "--debug", "--version", VERSION, "--locked", "--force", "--root"];
     cargo(install).args([folder()]).run()?;
     if installed() { Ok(()) } else { Err("cargo-deny was installed but cannot be run".into()) }
@@ -43,7 +44,8 @@ pub(crate) fn run() -> Result<(), String> {
     for workspace in ["Cargo.toml", "comparisons/Cargo.toml", "fuzz/Cargo.toml"] {
         check(workspace).args(["bans", "licenses", "sources"]).run()?;
     }
-    // The advisory database is a Git repository, which is not reachable from every network.
+    // The advisory database is a Git repository, which cannot be reached from every network. In that case, the
+    // advisories are not checked.
     let fetched = tool()
         .args(["--color", "never", "fetch", "db"])
         .env("GIT_TERMINAL_PROMPT", "0")

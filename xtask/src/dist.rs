@@ -34,7 +34,7 @@ fn pack(command: &Path, folder: &Path) -> Result<PathBuf, String> {
     }
     write_tree(command, &tree)?;
     let archive = folder.join("paytend.tar.gz");
-    // The files are owned by root, and their order does not depend on the file system.
+    // The archive does not depend on the user or the file system: root owns all files, and they are sorted by name.
     program("tar")
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "-czf"])
         .args([&archive])

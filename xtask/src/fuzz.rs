@@ -10,7 +10,7 @@ use crate::shell::{cargo, output, program, root, target};
 
 /// Compiler flags for the coverage instrumentation that libFuzzer needs. The flags work with stable compilers.
 ///
-/// Sanitizers would need a nightly compiler, and the fuzzed code contains no unsafe code.
+/// No sanitizer is used, because sanitizers need a nightly compiler, and the fuzzed crates contain no unsafe code.
 const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -40,7 +40,7 @@ pub(crate) fn smoke(seconds: u32, seed: Option<u32>) -> Result<(), String> {
     let manifest = manifest();
     let rustc = output("rustc", &["-vV"]).ok_or("cannot run rustc")?;
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("`rustc -vV` does not print a host")?;
-    // With an explicit target, cargo does not apply the flags to build scripts and procedural macros.
+    // The target is passed explicitly, so that cargo does not apply the flags to build scripts and procedural macros.
     cargo(["build", "--release", "--locked", "--target", host, "--manifest-path"])
         .args([&manifest])
         .args(["--target-dir"])
@@ -72,7 +72,7 @@ fn run(binary: &PathBuf, target: &str, seconds: u32, seed: Option<u32>) -> Resul
     }
     let found = folder().join(if seed.is_some() { "seeded" } else { "corpus" }).join(target);
     if seed.is_some() && found.is_dir() {
-        // Inputs from an earlier run would change the sequence of inputs.
+        // Removes the inputs that an earlier run found, because they would change the sequence of inputs.
         std::fs::remove_dir_all(&found).map_err(|e| format!("{}: {e}", found.display()))?;
     }
     let artifacts = folder().join("artifacts").join(target);

@@ -24,7 +24,8 @@ pub(crate) fn run() -> Result<(), String> {
         return Err(reason);
     }
     let sanitizer = sanitizer().ok_or("cannot find libasan.so")?;
-    // The C code is instrumented. In the Rust code, only accesses through the allocator and C functions are checked.
+    // All memory accesses of the C code are checked. The Rust code is not instrumented, so only its allocations and its
+    // calls to C library functions are checked.
     let flags = "-fsanitize=address -fno-omit-frame-pointer";
     let sanitized = build(&[("CFLAGS", flags), ("RUSTFLAGS", "-Clink-arg=-lasan")], "memory-asan")?;
     program(&sanitized).env("LD_PRELOAD", sanitizer).env("ASAN_OPTIONS", "detect_leaks=1").run()?;

@@ -23,12 +23,14 @@ pub(crate) fn run() -> Result<(), String> {
     let names: Vec<&str> = order.iter().map(|package| package.name.as_str()).collect();
     remove_earlier_packages(&order)?;
     println!("packages in dependency order: {}", names.join(", "));
-    // With a single call, cargo builds each package against the packages before it.
+    // All packages are built in a single call, so that cargo builds each package against the new packages that it
+    // depends on.
     let selected = names.iter().flat_map(|name| ["-p", name]);
     cargo(["package", "--locked", "--allow-dirty", "--target-dir"])
         .args([folder()])
         .args(selected)
-        // The packages are built, but never run. Without debug information, this takes less time.
+        // The packages are built but never run, so they need no debug information. Without it, the build takes less
+        // time.
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         // Overrides the user's configuration, because earlier builds must be removed from this directory.
         .env("CARGO_BUILD_BUILD_DIR", folder())
@@ -49,8 +51,8 @@ fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
     let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
     for source in sources.flatten() {
-        // Skips the directories of real registries, which have a host name before the dash. The directory of local
-        // packages has none.
+        // Skips the directories of real registries, which have a host name before the dash. The name of the directory
+        // of local packages begins with the dash.
         if !source.file_name().to_string_lossy().starts_with('-') {
             continue;
         }

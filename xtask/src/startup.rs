@@ -10,7 +10,7 @@ use crate::shell::{cargo, target};
 const HEADING: &str = "Command startup";
 /// The number of runs of each command line.
 const RUNS: u32 = 50;
-/// The maximum time for the fastest run.
+/// The time limit that the fastest run of each command line must meet.
 const LIMIT: Duration = Duration::from_millis(15);
 /// The measured command lines. Shells run the last one each time the tab key is pressed.
 const LINES: &[&[&str]] =

@@ -252,7 +252,7 @@ mod tests {
         let folder = Folder::new("passes");
         let log = folder.0.join("log");
         let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // Cargo without arguments prints its help and succeeds.
+        // Cargo is used as the test binary, because it prints its help and succeeds if it is called without arguments.
         let mut binary = Binary { name: "package/target".into(), path: cargo, folder: folder.0.clone() };
         assert!(run_once(&binary, &log).unwrap());
         assert!(std::fs::read_to_string(&log).unwrap().contains("Usage"));

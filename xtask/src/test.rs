@@ -44,7 +44,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let mut rows = Rows(Vec::new(), Instant::now());
 
     let openssl = setup::openssl();
-    // paytend-webhook's tests run once, below, with all features.
+    // paytend-webhook is excluded here, because its tests run below with all features.
     let mut tests = cargo(["test", "--workspace", "--locked", "--exclude", "paytend-webhook"]);
     if !openssl {
         tests = tests.args(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);
@@ -125,7 +125,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
     );
 
-    // The feature is off by default, because it needs many dependencies.
+    // The `keyring` feature is off by default, because it needs many dependencies. Its tests therefore need a separate
+    // run.
     cargo(["test", "--locked", "-p", "paytend-cli", "--features", "keyring", "--bins", "keyring"]).run()?;
     rows.add("the command's keyring, with a store in memory", None);
 
@@ -133,8 +134,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
     rows.add("paytend-crypto without a backend", None);
 
-    // If any crate in a program enables serde_json's `arbitrary_precision`, numbers are stored differently in all
-    // crates.
+    // If any crate in a program enables serde_json's `arbitrary_precision` feature, serde_json stores numbers
+    // differently in all crates. The tests must pass with this feature, too.
     let features = "paytend-crypto/testing,serde_json/arbitrary_precision";
     cargo(["test", "--locked", "-p", "paytend-crypto", "-p", "paytend-model", "--tests", "--features", features])
         .run()?;

@@ -94,7 +94,7 @@ fn measure(backend: &dyn Backend, rounds: usize) -> Vec<Vec<f64>> {
             let result = keyring.open(black_box(&buffer), &expected);
             let time = start.elapsed();
             assert_eq!(result.unwrap_err(), Error::NotAuthentic);
-            // The first tenth of the rounds is warm-up.
+            // The times of the first tenth of the rounds, the warm-up, are not used.
             if round >= rounds / 10 {
                 times[class].push(time.as_nanos() as f64 / 1000.0);
             }
@@ -107,7 +107,7 @@ fn measure(backend: &dyn Backend, rounds: usize) -> Vec<Vec<f64>> {
 fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
     let mut content = [0u8; 400];
     OsRandom.fill(&mut content).unwrap();
-    // A number below any modulus, but not a valid signature.
+    // The first byte stays zero, so the number is below every modulus. It is not a valid signature.
     let mut signature = [0u8; 128];
     OsRandom.fill(&mut signature[1..]).unwrap();
     format!(

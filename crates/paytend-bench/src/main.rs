@@ -118,7 +118,8 @@ fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver:
         let seal = |ring: &Keyring| ring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap();
         let document = seal(&candidates[0].sender).into_document();
         let open = |ring: &Keyring| ring.open(document.as_bytes(), &expected).unwrap();
-        // The comparison is meaningful only if each candidate can open the documents that the other candidates sealed.
+        // Checks that each candidate can open the documents that the other candidates sealed. Otherwise, the comparison
+        // would not be meaningful.
         assert_eq!(opening.open(&document).unwrap(), payload.len());
         let baseline_document = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
         for candidate in &candidates {

@@ -39,7 +39,8 @@ pub(crate) fn run() -> bool {
     runtime.block_on(async {
         let is_named = |part: &str| std::env::args().any(|argument| argument == part);
         let orders = is_named("claim") || {
-            // The faster the backend, the larger is the share of the store.
+            // Only the default backend must reach the minimum. With a faster backend, the store takes a larger share of
+            // the time.
             let shares = [orders("AWS-LC", AwsLc).await, orders("RustCrypto, the default", RustCrypto).await];
             shares[1] >= FLOOR
         };
@@ -194,10 +195,10 @@ async fn fill(store: &SqliteStore, count: usize) {
             transaction.execute_batch(&format!(
                 "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {last})
                  INSERT INTO paytend_order (number, request_id, operation, content_tag, submitted_at, state, is_open,
-                     head, sends, last_sent_at, last_send, confirmations, settled_ms, queries, fence, tries, is_leased,
-                     is_notified, is_due_again)
+                     head, sends, last_sent_at, last_send, confirmations, settled_ms, queries, failed_queries, fence, tries,
+                     is_leased, is_notified, is_due_again)
                  SELECT 'F' || i, 'request ' || i, '/test/pay', randomblob(32), i, 'responded', 0, 1, 1, i, 0, 0, 0, 0,
-                     1, 0, 0, 0, 0 FROM n;
+                     0, 1, 0, 0, 0, 0 FROM n;
                  INSERT INTO paytend_order_part (id, part, key_id, nonce, sealed)
                  SELECT id, part, 1, randomblob(24), randomblob(200) FROM paytend_order,
                      (SELECT 'request' AS part UNION ALL SELECT 'result')

@@ -51,8 +51,8 @@ impl Row {
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
-    /// Per backend: the speed-up from opening messages on all processors, as a fraction (in thousandths) of the
-    /// speed-up that threads sharing no data achieve.
+    /// For each backend, the speed-up from opening messages on all processors, divided by the speed-up of a baseline
+    /// whose threads share no data. The result is in thousandths.
     pub(crate) parallel: Vec<(&'static str, u128)>,
     /// For each backend, the client's speed relative to handwritten code, in thousandths.
     pub(crate) client: Vec<(&'static str, u128)>,
@@ -165,7 +165,8 @@ impl Report {
              Written by `cargo xtask bench`. The table shows each backend's speed relative to libcrypto;\n\
              1.000 means equally fast. The libcrypto baseline parses keys once and performs no checks. All\n\
              candidates run in one process, in shuffled batches. Times are the thread's CPU time, as the median of\n\
-             nine rounds. Only the ratios are meaningful, and only within one run.\n\n\
+             nine rounds. Only the ratios are meaningful, and only within one run. A floor is the minimum\n\
+             that a result must reach.\n\n\
              Machine: {} processors, {}, {}.\n\
              Versions: {}; {}; `aws-lc-sys` {}; `rsa` 0.10.0.\n\n{}",
             std::thread::available_parallelism().map_or(1, usize::from),

@@ -29,8 +29,8 @@ pub(crate) const GARBAGE: u128 = 5000;
 /// The results for receiving notifications.
 #[derive(Default)]
 pub(crate) struct Webhook {
-    /// Per backend: the speeds of the receiver, of a whole service, and of a whole service that runs the cryptography
-    /// on a separate thread. Each is in thousandths of the speed of only opening the message.
+    /// For each backend, the speeds of the receiver, of a whole service, and of a whole service that runs the
+    /// cryptography on a separate thread. Each is in thousandths of the speed of only opening the message.
     pub(crate) shares: Vec<(&'static str, [u128; 3])>,
     /// The time for rejecting each kind of garbage, in nanoseconds.
     pub(crate) garbage: Vec<(&'static str, u128)>,

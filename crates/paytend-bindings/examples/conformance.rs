@@ -116,8 +116,8 @@ fn invalid_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'sta
         ("request without a partner", opened(Kind::Request, None)),
         ("request with an empty partner", opened(Kind::Request, Some(""))),
         ("response with a partner", opened(Kind::Response, Some(PARTNER_ID))),
-        // Rust strings are always valid Unicode, so these calls cannot be made in Rust. The expected outcomes are
-        // constants.
+        // Rust strings are always valid Unicode, so this program cannot make these calls. It writes the outcome that
+        // the other programs must write.
         ("payload that is not Unicode", Code::Usage.name()),
         ("field that is not Unicode", Code::Usage.name()),
         ("receiver with an empty partner", outcome(&Receiver::paytend("baas", "", own.clone()))),

@@ -313,8 +313,8 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
                 format!("invalid value for the header `{name}`: it contains bytes that HTTP does not allow"),
             )
         })?;
-        // At most 16 values of each header are kept, so that an attacker cannot fill the memory. Receivers accept fewer
-        // than 16 signatures.
+        // At most 16 values of each header are kept, so that an attacker cannot fill the memory. No more are needed,
+        // because receivers refuse a request with more than four signatures.
         if map.get_all(name).iter().count() < 16 {
             map.append(HeaderName::from_static(name), value);
         }

@@ -196,7 +196,8 @@ impl EventKind {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 Err(self.wrong_type(format!("--set: {}", problems.join(", "))))
             }
-            // If the business ID is missing, the fields are not a complete notification, so they are not checked.
+            // `content` has only some of the fields if it has no business ID. It is then not a complete notification,
+            // so the types cannot be checked.
             (Some(_), _) if !content.has(self.id) => Ok(content),
             (Some(_), _) => Err(self.wrong_type("--set: a value has the wrong type for its field".to_owned())),
         }
@@ -214,7 +215,7 @@ impl EventKind {
         Failure::usage(format!("{} has no field `{path}`: {hint}the fields are {}", self.name, paths.join(", ")))
     }
 
-    /// Creates the error for a value that does not have the type of its field. It lists the types.
+    /// Creates the error for a value that has the wrong type. Its message lists all fields with their types.
     fn wrong_type(&self, error: String) -> Failure {
         let typed = |path: &String| {
             let field = field_at(self.description.fields, path);
@@ -231,7 +232,7 @@ impl EventKind {
     }
 }
 
-/// Returns the fields of a notification that could not be read.
+/// Returns the problems that were found in the fields of a notification.
 fn problems(read: &AnyNotification) -> &[Problem] {
     fn of<T>(content: &Content<T>, problems: impl FnOnce(&T) -> &[Problem]) -> &[Problem] {
         content.typed().map(problems).unwrap_or_default()
@@ -268,7 +269,6 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The list contains each kind of notification in `paytend-model`, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {
@@ -279,7 +279,8 @@ mod tests {
             assert!(kind.route.as_str().ends_with(product), "{product}");
             assert!(kind.id(&content).len() > 10, "{content}");
             assert!(!format!("{read:?}").contains("problems: [At"), "{read:?}");
-            // A second notification has different content, so it is not a duplicate of the first.
+            // Each call returns different content, so that receivers do not treat the second notification as a
+            // duplicate.
             assert_ne!(content.to_string(), kind.content(&[]).unwrap().to_string());
         }
         let documented = paytend_model::Notification::kinds().count() + 2;
@@ -302,7 +303,7 @@ mod tests {
             let error = set(&[given]).unwrap_err();
             assert!(error.message().contains(part), "{given}: {}", error.message());
         }
-        // Values of fields that are text in the notification are also checked.
+        // These fields contain numbers as JSON strings, which are checked too.
         for (name, given) in [
             ("issuing.card-transaction", "amount=much"),
             ("payby.transfer-to-bank", "transferToBankOrder.amount.amount=much"),

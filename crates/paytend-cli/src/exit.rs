@@ -135,7 +135,6 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// Each kind of client error has the expected category.
     #[test]
     fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};

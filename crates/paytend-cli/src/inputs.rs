@@ -171,7 +171,8 @@ fn read_all(from: impl Read, limit: usize, name: &str) -> Result<Zeroizing<Vec<u
 }
 
 fn read_up_to(from: impl Read, max: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // The buffer is allocated once, because a growing vector would leave copies of the key in freed memory.
+    // The buffer has its full size from the start, because a growing vector would leave copies of the key in freed
+    // memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(max.min(MAX_KEY + 1)));
     from.take(max as u64)
         .read_to_end(&mut bytes)

@@ -116,7 +116,7 @@ impl SecretArgs {
             read => read,
         }
         .map_err(|error| key_failure(name, &error))?;
-        // Loading the key into the backend checks that the parts of the key are consistent.
+        // The backend refuses a key whose numbers do not match each other.
         let loaded = BACKEND.private(&key).map_err(|error| backend_failure(name, error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { key: loaded, bytes })
@@ -128,7 +128,7 @@ impl SecretArgs {
     }
 }
 
-/// A private key that was loaded into the backend, and its encoded bytes after decryption.
+/// A private key in the backend, and the decrypted bytes that it was loaded from.
 pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,

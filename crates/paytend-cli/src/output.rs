@@ -37,7 +37,8 @@ pub(crate) fn json_line(text: &str) -> io::Result<()> {
     line(&escaped(text))
 }
 
-/// Escapes the control characters that JSON allows in strings. They must not reach the terminal.
+/// Escapes the control characters that JSON allows in strings without an escape, so that they do not reach the
+/// terminal.
 fn escaped(json: &str) -> Cow<'_, str> {
     let is_control = |c| ('\u{7f}'..='\u{9f}').contains(&c);
     if !json.contains(is_control) {
@@ -84,7 +85,7 @@ fn indented(text: &str) -> String {
     let mut rest = text.trim().chars().filter(|c| *c != '\n' && *c != '\r').peekable();
     while let Some(c) = rest.next() {
         if in_string {
-            // JSON allows some control characters, which must not reach the terminal.
+            // JSON strings may contain control characters such as U+007F, which must not reach the terminal.
             match c.is_control() {
                 true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
                 false => out.push(c),

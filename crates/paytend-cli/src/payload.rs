@@ -100,7 +100,7 @@ pub(crate) fn field_at(fields: &'static [Field], path: &str) -> Option<&'static 
     rest.map_or(Some(field), |rest| field_at(field.fields, rest))
 }
 
-/// Returns the type of a field, for a user.
+/// Returns a description of a field's type for the user, such as `decimal number`.
 pub(crate) fn type_of(field: &Field) -> &'static str {
     match field.type_name {
         _ if field.type_name.starts_with("Vec<") => "list",

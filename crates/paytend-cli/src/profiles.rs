@@ -78,8 +78,9 @@ impl ProfilesFile {
         Failure::new(Category::Configuration, format!("no profile `{name}` in {}: {hint}", self.path.display()))
     }
 
-    /// Changes the file atomically. Waits while another process changes the file. `check` is called with the draft of
-    /// the file, and with the value that `change` returns. The file is replaced if both succeed.
+    /// Changes the file atomically. Waits while another process is changing the file. First calls `change` with the
+    /// document, and then `check` with the draft of the new file and the value that `change` returned. Replaces the
+    /// file if both succeed.
     pub(crate) fn change<T, C>(
         &self,
         change: impl FnOnce(&mut DocumentMut) -> Result<T, Failure>,
@@ -88,11 +89,12 @@ impl ProfilesFile {
         let name = self.path.display().to_string();
         let unwritten =
             |error: io::Error| Failure::new(Category::Configuration, format!("cannot write {name}: {error}"));
-        // A symbolic link is kept, and the file that it points to is replaced.
+        // Resolves symbolic links, so that the file is replaced and not the link.
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         create_private_dir(folder).map_err(unwritten)?;
-        // The whole name is kept and the content is not changed, because the lock may be a file of another program.
+        // `.lock` is appended to the whole name, and the file is not truncated, because a file with this name may
+        // belong to a different program.
         let mut lock = target.clone().into_os_string();
         lock.push(".lock");
         let lock = File::options().create(true).write(true).truncate(false).open(lock).map_err(unwritten)?;

@@ -11,7 +11,7 @@ impl Progress {
     /// Shows the progress of a known number of steps. `what` is a past participle that describes a completed step, such
     /// as `resent`.
     pub(crate) fn new(what: &str, steps: usize) -> Self {
-        // No progress is shown for a single step.
+        // A single step needs no progress line.
         if steps < 2 {
             return Self(ProgressBar::hidden());
         }

@@ -1,4 +1,5 @@
-//! Reads the settings of a connection one by one, because a client reports only the first problem.
+//! Reads the settings of a connection without creating a client. Commands such as `paytend doctor` can then check each
+//! setting, whereas creating a client fails at the first problem.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ const ALTERNATIVES: &[&[&str]] = &[
 pub(crate) const PAYBY_KEY: &str = "payby_public_key_file";
 pub(crate) const PAYERMAX_KEY: &str = "payermax_public_key_file";
 
-/// Where the settings of a connection are.
+/// The source of a connection's settings.
 pub(crate) enum Origin {
     /// The user's profile with this name.
     Profile(String),
@@ -50,7 +51,7 @@ pub(crate) struct Settings {
     /// The profile, the directory or the variables that contain the settings.
     pub(crate) source: String,
     pub(crate) origin: Origin,
-    /// The settings that a variable or an option replaces, each with its name.
+    /// The settings that are replaced, each with the name of the environment variable or option that replaces it.
     replaced_by: Vec<(&'static str, &'static str)>,
     /// The file with the profiles, and whether it contains a private key.
     pub(crate) profiles: Option<(PathBuf, bool)>,
@@ -150,7 +151,8 @@ impl Settings {
     fn change_by_environment(&mut self) {
         let given = VARIABLES.iter().filter_map(|(name, from)| Some((*name, *from, variable(from)?)));
         let given: Vec<_> = given.collect();
-        // The passphrase itself is not a setting, but replaces the file with the passphrase.
+        // There is no setting for the passphrase itself. If the environment contains a passphrase, it replaces the
+        // setting that names the passphrase file.
         if variable(PASSPHRASE_VARIABLE).is_some() {
             self.values.remove(PASSPHRASE_FILE);
             self.replaced_by.push((PASSPHRASE_FILE, PASSPHRASE_VARIABLE));
@@ -168,7 +170,7 @@ impl Settings {
         }
     }
 
-    /// Returns the variable or the option that replaces a setting or one of its alternatives.
+    /// Returns the name of the environment variable or option that replaces a setting or one of its alternatives.
     pub(crate) fn variable(&self, name: &str) -> Option<&'static str> {
         let replaces = |set: &&(&str, &str)| set.0 == name || alternatives(name).any(|other| other == set.0);
         self.replaced_by.iter().find(replaces).map(|(_, from)| *from)
@@ -223,7 +225,7 @@ impl Settings {
             read => read,
         };
         let (key, _) = key.map_err(|error| key_failure(&name, &error))?;
-        // Loading the key into the backend checks that the parts of the key are consistent.
+        // The backend refuses a key whose numbers do not match each other.
         BACKEND.private(&key).map_err(|error| backend_failure(&name, error))?;
         Ok((name, key))
     }
@@ -264,7 +266,7 @@ fn unset(what: &str) -> Failure {
     Failure::new(Category::Configuration, format!("the {what} is not set"))
 }
 
-/// Returns the settings that a setting replaces.
+/// Returns the group of alternative settings that contains this setting, including the setting itself.
 fn alternatives(name: &str) -> impl Iterator<Item = &'static str> {
     let sets = ALTERNATIVES.iter().filter(move |names| names.contains(&name));
     sets.flat_map(|names| names.iter().copied())

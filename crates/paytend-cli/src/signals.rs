@@ -5,7 +5,8 @@ use tokio::runtime::Runtime;
 
 use crate::exit::{Category, Failure};
 
-/// Runs the work of a command until it completes. Ctrl-C drops the work and returns a failure with the exit code 130.
+/// Runs the work of a command until it completes. After Ctrl-C, drops the work and returns a failure with exit code
+/// 130.
 pub(crate) fn run<T>(runtime: Runtime, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     run_until(runtime, work, tokio::signal::ctrl_c())
 }
@@ -21,13 +22,13 @@ fn run_until<T>(
             _ = interrupt => Err(Failure::interrupted()),
         }
     });
-    // Blocking calls in progress, such as name lookups, do not delay the exit.
+    // `shutdown_background` does not wait for blocking calls, such as name lookups, that are still in progress.
     runtime.shutdown_background();
     done
 }
 
-/// Runs a service, which handles signals itself. After an interruption, blocking calls in progress, such as name
-/// lookups, do not delay the exit.
+/// Runs a service, which handles signals itself. After Ctrl-C, does not wait for blocking calls, such as name lookups,
+/// that are still in progress.
 pub(crate) fn run_service<T>(runtime: Runtime, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let done = runtime.block_on(work);
     if done.as_ref().is_err_and(|failure| failure.category() == Category::Interrupted) {
@@ -100,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// A name lookup is such a blocking call: it can take a minute, and cannot be cancelled.
+    /// For example, a name lookup is a blocking call. It can take a minute and cannot be cancelled.
     #[test]
     fn blocking_call_does_not_delay_an_interruption() {
         for workers in [0, 1] {

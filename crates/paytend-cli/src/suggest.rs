@@ -33,7 +33,7 @@ pub(crate) fn closest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     let name = name.to_lowercase();
     let rated = known.into_iter().map(|known| {
         let lower = known.to_lowercase();
-        // `topup` is compared with the last part of `issuing.topup`.
+        // The last part is compared too, so that `toppup` is similar to `issuing.topup`.
         let last = lower.rsplit('.').next().unwrap_or_default();
         let rating = strsim::normalized_damerau_levenshtein(&name, &lower);
         (rating.max(strsim::normalized_damerau_levenshtein(&name, last)), known)

@@ -7,7 +7,7 @@ pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // Errors are ignored, because a URL that cannot have credentials does not contain any.
+    // These calls fail only for a URL that cannot have credentials, such as `data:…`.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     let text = url.to_string();

@@ -132,7 +132,7 @@ impl Client {
         })
     }
 
-    /// Runs any other call to the asynchronous client to completion.
+    /// Runs a future of the asynchronous client to completion, for calls that this type does not have.
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -8,7 +8,7 @@ use paytend_model::{OperationInfo, OperationKind, PayloadRule};
 #[derive(Clone, Debug)]
 pub(crate) struct CallTarget {
     pub(crate) name: Cow<'static, str>,
-    /// The default path. It is also the key for looking up a configured path.
+    /// The default path. A path configured for the operation is looked up by its default path.
     pub(crate) path: Cow<'static, str>,
     pub(crate) kind: OperationKind,
     pub(crate) payload: PayloadRule,

@@ -179,7 +179,8 @@ impl<O: Resolvable> Request<'_, O> {
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
         let deadline = self.shared.start_deadline(&self.options);
         let (mut resolved, named) = self.resolve_within(deadline).await?;
-        // Only a final state reported by the query counts, because the meaning of the mutation's status is inferred.
+        // Only a final state that the query reports counts, because the meaning of the status in the response to the
+        // order is only inferred, not documented.
         let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.shared.resolution.poll() };
         while !matches!(resolved, Resolved::Found { .. }) || !resolved.state().is_final() {
             if self.shared.left(deadline).is_none_or(|left| left <= wait) {
@@ -193,8 +194,8 @@ impl<O: Resolvable> Request<'_, O> {
             match self.ask(left, &named).await {
                 Ok(order) => resolved = self.found(order.into_data()),
                 Err(error) if is_transient(error.kind(), error.http_status(), error.connect_failure()) => {}
-                // The query failed permanently, but the order exists, so its last known state is returned. The events
-                // report the failure.
+                // The query failed permanently. The order exists, so its last known state is returned instead of an
+                // error. The event listener still receives the failure.
                 Err(_) => break,
             }
         }
@@ -208,7 +209,7 @@ impl<O: Resolvable> Request<'_, O> {
         let (request_id, payload) = self.payload(&target)?;
         let first = call(shared, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
-        // The error from the first send. The order may exist in spite of this error.
+        // The error of the first send. The order may exist although its first send failed.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Call {
@@ -235,8 +236,8 @@ impl<O: Resolvable> Request<'_, O> {
             }
             let found = self.poll_order(deadline, &named).await;
             if error.kind() == ErrorKind::Rejected && matches!(found, Ok(Some(_))) {
-                // The rejection may belong to an earlier order. Later responses on this connection may then also belong
-                // to earlier requests.
+                // The order exists, so the rejection may belong to an earlier request. Later responses on this
+                // connection may then also belong to earlier requests.
                 shared.transport.discard_connections();
             }
             // After a signed response (a rejection, or a success that cannot be parsed) the request is not sent again.
@@ -263,9 +264,9 @@ impl<O: Resolvable> Request<'_, O> {
         Resolved::Found { order, state }
     }
 
-    /// Returns the order identifiers to compare with the query's response, if the response contains them. An order with
-    /// the same number but a different card is a different order. If names are configured for the query, only these
-    /// fields are compared.
+    /// Returns the order's identifiers. Each identifier that the query's response contains must be equal to the
+    /// order's, because an order with the same number but a different card is a different order. Returns no identifiers
+    /// if `response_names` is set for the query, because then only the fields set there are compared.
     pub(crate) fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }

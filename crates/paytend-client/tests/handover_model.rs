@@ -37,17 +37,18 @@ fn send(mut body: OutgoingBody, length: usize) -> bool {
     }
 }
 
-/// Body lengths. A body of the first length is read in one piece, and a body of the second in several.
+/// Body lengths: the first body is read in one piece, and the second body in several pieces.
 const LENGTHS: [usize; 2] = [10, 70_000];
 
 #[test]
-fn body_is_either_withdrawn_or_complete() {
+fn server_receives_the_whole_body_unless_it_was_withdrawn() {
     for length in LENGTHS {
         loom::model(move || {
             let handover = Handover::default();
             let body = OutgoingBody::watched(Bytes::from(vec![7; length]), handover.clone(), None);
             let connection = thread::spawn(move || send(body, length));
-            // After a timeout, `settled` withdraws the body. A later withdrawal must have the same result.
+            // The client withdraws the body after a timeout and can withdraw it again later. Every withdrawal must have
+            // the same result.
             let not_sent = handover.withdraw();
             assert_eq!(handover.withdraw(), not_sent);
             let complete = connection.join().unwrap();

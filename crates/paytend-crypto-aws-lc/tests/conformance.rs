@@ -43,7 +43,7 @@ fn both_backends_return_the_same_bytes() {
         let inputs = (prop::array::uniform32(any::<u8>()), prop::collection::vec(any::<u8>(), size));
         proptest::test_runner::TestRunner::new(config)
             .run(&inputs, |(digest, mut block)| {
-                // A first byte of 0 keeps the block below any modulus.
+                // The first byte is 0, so the number in the block is smaller than every modulus.
                 block[0] = 0;
                 prop_assert_eq!(a.sign_sha256(&digest).unwrap(), b.sign_sha256(&digest).unwrap());
                 prop_assert_eq!(a_public.encrypt_raw(&block).unwrap(), b_public.encrypt_raw(&block).unwrap());
@@ -96,7 +96,7 @@ fn input_of_wrong_length_or_not_below_modulus_is_refused() {
     for input in [vec![0; 1], vec![1; 1], vec![0; 64], vec![0; 127], vec![0; 129]] {
         assert!(private.decrypt_raw(&input, &mut vec![0; input.len()]).is_err(), "{} bytes", input.len());
     }
-    // An output buffer of the wrong length also results in an error, and nothing is written past its end.
+    // An output buffer of the wrong length also results in an error, and nothing is written after its end.
     for length in [0, 127, 129] {
         let mut out = vec![0xaa; length + 8];
         assert!(private.decrypt_raw(&[7; 128], &mut out[..length]).is_err(), "{length}");

@@ -101,7 +101,8 @@ fn difference(one: &[u8], other: &[u8]) -> Vec<u8> {
 #[test]
 fn conformance_suite_detects_every_flaw() {
     let random = Seeded::new();
-    // With a modulus this small, a signature plus the modulus often has the same length as the modulus.
+    // This modulus is so small that the sum of a signature and the modulus is often as long as the modulus. The suite
+    // needs such a sum to detect a backend that accepts signatures above the modulus.
     let key = std::iter::repeat_with(|| rustcrypto::generate(1024, &random).unwrap())
         .find(|key| key.public_key().modulus()[0] < 0xa8)
         .unwrap();
@@ -164,7 +165,7 @@ fn both_backends_return_the_same_bytes() {
         let inputs = (prop::array::uniform32(any::<u8>()), prop::collection::vec(any::<u8>(), size));
         proptest::test_runner::TestRunner::new(config)
             .run(&inputs, |(digest, mut block)| {
-                // A first byte of 0 keeps the block below any modulus.
+                // The first byte is 0, so the number in the block is smaller than every modulus.
                 block[0] = 0;
                 prop_assert_eq!(a.sign_sha256(&digest).unwrap(), b.sign_sha256(&digest).unwrap());
                 prop_assert_eq!(a_public.encrypt_raw(&block).unwrap(), b_public.encrypt_raw(&block).unwrap());

@@ -1,7 +1,7 @@
 //! This crate's error type.
 //!
 //! Errors that an unauthenticated sender can cause contain as little information as possible; [`Error::NotAuthentic`]
-//! deliberately has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text
+//! deliberately contains no reason. Errors that the caller can fix describe what is wrong, and where. No error text
 //! contains a key, a payload or the value of a field.
 
 use std::fmt;
@@ -149,7 +149,7 @@ pub enum FieldProblem {
     /// A fixed field does not have the value that the protocol requires.
     #[error("field `{0}` does not have the value that the protocol requires")]
     Fixed(&'static str),
-    /// A field is set by sealing and must not be set by the caller.
+    /// The caller set a field that sealing sets itself.
     #[error("field `{0}` is set by sealing and must not be set by the caller")]
     Reserved(&'static str),
     /// The message has more fields than a receiver accepts.
@@ -174,8 +174,8 @@ pub enum PayloadProblem {
     /// The payload is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The end of the payload in the signed text depends on the payload's encoding, or differs from the end in the
-    /// message. Such a message is always refused.
+    /// The signed text does not determine where the payload ends, because its end depends on its encoding, or the
+    /// payload in the message ends elsewhere. Such a message is always refused.
     #[error("has an ambiguous end in the signed text")]
     End,
     /// The payload is not one strict JSON object with unique names.

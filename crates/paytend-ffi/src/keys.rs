@@ -256,7 +256,8 @@ pub unsafe extern "C" fn paytend_verify(
             let keys = array(keys, keys_len, "keys")?.iter().map(|key| Ok(handle(*key, "a key")?.0.clone()));
             let keys = keys.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?;
             let body = body.bytes("body")?;
-            // An invalid signature, rather than an invalid argument, is reported if the header is not UTF-8.
+            // If the header is not UTF-8, a signature that can never be valid is used instead, so that the error is
+            // "not authentic".
             let sign = std::str::from_utf8(sign.bytes("sign")?).unwrap_or("!");
             let by = paytend_bindings::verify(&keys, body, sign)?;
             if out.is_null() { Ok(()) } else { write_buffer(out, by.as_bytes()) }

@@ -82,7 +82,8 @@ pub enum FinishError {
     Effect(HandlerError),
     /// The change was not applied, but its effect did not fail. For example, another effect failed in the same
     /// transaction, so all changes in it were rolled back. The notification is still leased. After a completion,
-    /// release it with [`GiveBack`](crate::Release::GiveBack) so that it is processed again. Repeat a release.
+    /// release it with [`GiveBack`](crate::Release::GiveBack) so that it is processed again. If a release was not
+    /// applied, repeat it.
     #[error("the change was not applied")]
     NotApplied,
     /// The store failed. It is unknown whether the change was made.

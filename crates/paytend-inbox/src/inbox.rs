@@ -78,9 +78,9 @@ impl<S: Store> Inbox<S> {
 
     /// Sets the function that returns the order name of a notification. Notifications with the same order name are
     /// processed in the order in which they were accepted. Notifications for which the function returns `None` are
-    /// processed in any order. Equal names on different routes are unrelated. The store contains only an HMAC of each
-    /// name. A dead letter does not block later notifications. If a notification is redriven, or requeued because a
-    /// duplicate arrived, later notifications can be processed before it.
+    /// processed in any order. Equal names on different routes are unrelated. The store contains an HMAC of each name,
+    /// never the name itself. A dead letter does not block later notifications. If a notification is redriven, or
+    /// requeued because a duplicate arrived, later notifications can be processed before it.
     ///
     /// ```
     /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {

@@ -35,7 +35,7 @@ impl StoreKeys {
         };
         if path.try_exists().map_err(failed)? {
             let keys = Self::load(path)?;
-            // The process that has created the file may have ended before it synced the name.
+            // The process that created the file may have ended before it synced the directory, so it is synced here.
             return match sync_directory(path) {
                 Err(error) if !is_read_only(&error) => Err(failed(error)),
                 _ => Ok(keys),
@@ -66,8 +66,8 @@ impl StoreKeys {
     }
 }
 
-/// Returns whether a directory cannot be synced because this process must not change it. Such a file was created by a
-/// different user or program, which is responsible for it.
+/// Returns whether a directory cannot be synced because it is read-only for this process. A different user or program
+/// then created the key file, and is responsible for syncing it.
 fn is_read_only(error: &std::io::Error) -> bool {
     use ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
     matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)

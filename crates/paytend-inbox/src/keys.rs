@@ -186,7 +186,7 @@ impl StoreKeys {
         text
     }
 
-    /// Returns the HMAC of a notification's dedup key. The store contains only this HMAC.
+    /// Returns the HMAC of a notification's dedup key. The store contains only this HMAC, never the key itself.
     pub fn dedup(&self, key: &DedupKey) -> Mac {
         self.mac("dedup", &[key.as_bytes()])
     }

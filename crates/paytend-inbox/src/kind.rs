@@ -44,7 +44,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The error returned when parsing a name that no [`Kind`] of this version has.
+/// The error returned when parsing a name that is not the name of a [`Kind`] in this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParseKindError;
@@ -163,7 +163,7 @@ macro_rules! paytend_types {
             }
         }
 
-        /// The kinds of this version.
+        /// All kinds that this version supports.
         const KINDS: &[Kind] = &[
             $($(types::$name::KIND,)+)+
             types::TransferToBank::KIND,

@@ -128,7 +128,8 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler.
     pub requeue_sighting: bool,
-    /// Which duplicates must be stored durably if they cause no run. A store may also store other duplicates durably.
+    /// The policy that determines which duplicates must be stored durably even if they cause no run. A store may also
+    /// store other duplicates durably.
     pub sightings: SightingPolicy,
 }
 
@@ -198,7 +199,7 @@ impl StoredPayload {
 /// A notification that a worker has claimed.
 #[derive(Clone, Debug)]
 pub struct Claimed {
-    /// The lease, which is required to extend, complete or release the notification.
+    /// The lease. It is required to complete or release the notification, or to extend the lease.
     pub lease: Lease,
     /// The number of attempts, including this one.
     pub tries: u32,
@@ -225,8 +226,7 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
-    /// The kinds whose own limit is lower than `limit`. Each kind has the maximum number of its notifications to
-    /// claim.
+    /// The kinds of which fewer than `limit` notifications can be claimed, each with its maximum number.
     pub kind_limits: Vec<(Kind, usize)>,
 }
 

@@ -47,7 +47,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the notification in one transaction. A store can apply several effects in one
-    /// transaction. If an effect is rolled back because of another effect, this method returns
+    /// transaction. If an effect is rolled back because another effect in the transaction failed, this method returns
     /// [`FinishError::NotApplied`].
     fn complete(
         &self,
@@ -55,8 +55,9 @@ pub trait Store: Clone + Send + Sync + 'static {
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Ends an attempt without completing the notification. If a store rolls the change back because of other changes,
-    /// it returns [`FinishError::NotApplied`].
+    /// Ends an attempt without completing the notification. A store can run this operation in the same transaction
+    /// as other operations. If the transaction is rolled back because one of them failed, this method returns
+    /// [`FinishError::NotApplied`].
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Waits until a notification may have become ready. Workers also poll, so the future is allowed to complete early

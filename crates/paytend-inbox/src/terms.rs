@@ -67,9 +67,10 @@ impl fmt::Debug for Mac {
 
 /// The right to process a notification for a limited time.
 ///
-/// Every claim of the notification increases the fence. A store refuses to extend, complete or release a notification
-/// with an older fence, so that a worker with an expired lease cannot change the result. The store also compares the
-/// holder, because a store that was restored from a backup assigns the same fences again.
+/// Every claim of the notification increases the fence. A store does not accept a lease with an older fence: it does
+/// not extend the lease, and does not complete or release the notification. A worker with an expired lease therefore
+/// cannot change the result. The store also compares the holder, because a store that was restored from a backup
+/// assigns the same fences again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// The ID of the notification.

@@ -125,7 +125,6 @@ fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Bytes after an object do not change its end.
     #[test]
     fn end_of_object_does_not_depend_on_following_bytes(inside in odd_bytes(), suffix in odd_bytes()) {
         let text = [b"{\"a\":\"".as_slice(), &inside, b"\"}", &suffix].concat();

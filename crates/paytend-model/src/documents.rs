@@ -52,7 +52,7 @@ impl FromStr for Country {
         match text.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
                 Ok(Self(match &[a.to_ascii_uppercase(), b.to_ascii_uppercase()] {
-                    // The European Union uses its own codes for two countries.
+                    // The European Union uses `EL` for Greece and `UK` for the United Kingdom.
                     b"EL" => *b"GR",
                     b"UK" => *b"GB",
                     code => *code,

@@ -92,7 +92,8 @@ pub fn document() -> Value {
             { "name": "payby", "description": "PayBy" },
             { "name": "payermax", "description": "PayerMax" },
         ],
-        // Requests are authenticated only by the signature inside the envelope.
+        // The document declares no security scheme, because only the signature inside the envelope authenticates a
+        // request.
         "security": [],
         "paths": paths,
         "webhooks": webhooks,

@@ -157,7 +157,7 @@ impl TransferToBankOrder {
     }
 
     fn check_lengths(&self, report: &mut Report) {
-        // The limit applies to the plain text, so it cannot be checked for hashes.
+        // The limit applies to the plain texts, so it cannot be checked if one of the two values is a hash.
         if let Some(address) = &self.beneficiary_address
             && !address.is_hash()
             && !self.holder_name.is_hash()

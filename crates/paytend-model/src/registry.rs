@@ -233,7 +233,7 @@ mod tests {
             assert!(!info.documentation.is_empty() && !info.title.is_empty(), "{info:?}");
             assert_eq!(info.payload == PayloadRule::None, request.fields.is_empty(), "{info:?}");
             assert_eq!(info.response_object.is_none(), response.fields.is_empty(), "{info:?}");
-            // The BaaS Core paths are not published, but all operation names are.
+            // The names of all operations are published, but the paths of the BaaS Core operations are not.
             assert_eq!(info.provenance.operation, Source::Documented, "{info:?}");
             assert!(info.product == Product::Issuing || info.provenance.path == Source::Inferred, "{info:?}");
             let reads = info.title.starts_with("Query");

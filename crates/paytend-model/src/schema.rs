@@ -52,7 +52,7 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    // Fields that are required unless another field is present.
+    // An object that has fields with `RequiredUnless` must contain either the other field or all of these fields.
     let alternative = |field: &Field| {
         field.rules.iter().find_map(|rule| match rule {
             Rule::RequiredUnless(other) => Some((*other, field.name)),
@@ -120,7 +120,7 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         | Rule::PlainDecimal
         | Rule::AsText
         | Rule::AsNumber
-        // Violations of these rules are only warnings.
+        // The schema does not contain these rules, because their violations are only warnings.
         | Rule::Iso4217
         | Rule::Iso3166
         | Rule::Email

@@ -42,7 +42,7 @@ impl SubmitError {
     /// cannot fix an invalid or conflicting order.
     pub fn into_handler_error(self) -> HandlerError {
         match self {
-            // The store finds an error of its engine in the source.
+            // The error is kept as the source, because a store looks there for errors from its database engine.
             Self::Store(error) => HandlerError::from(error),
             other => HandlerError::dead_letter(other),
         }

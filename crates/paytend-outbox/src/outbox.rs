@@ -72,9 +72,9 @@ impl SubmitOptions {
         self
     }
 
-    /// Sets the order name. Orders with the same order name are sent one after the other, as they were submitted. An
-    /// order is sent after the handler of the previous order has succeeded. A stuck order holds up the later orders.
-    /// The store contains only an HMAC of the name.
+    /// Sets the order name. Orders with the same order name are sent one after the other, in the order in which they
+    /// were submitted. An order is sent after the handler of the previous order has succeeded. A stuck order holds up
+    /// the later orders. The store contains an HMAC of the name, never the name itself.
     pub fn order_by(mut self, name: impl Into<String>) -> Self {
         self.order_by = Some(name.into());
         self

@@ -107,7 +107,7 @@ impl Progress {
         self.due_at = Some(after(now, lease));
     }
 
-    /// Returns whether this is the current lease of the order.
+    /// Returns whether a lease is the current lease of the order.
     pub fn is_held(&self, lease: Lease) -> bool {
         self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)
     }
@@ -144,7 +144,7 @@ impl Progress {
             OrderRelease::NotSent { history, after, cause } => {
                 let is_unsent = history.sends == 0 && !self.is_notified;
                 let state = if is_unsent { State::Recorded } else { State::Unknown };
-                // If the attempt ended before its send was counted, the state has not changed.
+                // If the attempt ended before its send was counted, the order still has this state.
                 if self.state != state {
                     self.become_state(state)?;
                 }
@@ -175,7 +175,7 @@ impl Progress {
             }
         }
         self.is_leased = false;
-        // The notification proves that the order was sent, even if this attempt sent nothing.
+        // A notification about the order proves that it was sent, even if this attempt sent nothing.
         if self.is_notified && self.history.sends == 0 && !self.state.is_final() {
             self.history.may_have_been_sent();
             if self.state == State::Recorded {
@@ -322,7 +322,7 @@ impl Progress {
         }
         self.is_due_again |= self.is_leased;
         match self.state {
-            // The order was sent, but this store has no record of the send.
+            // The notification proves that the order was sent, although this store has no record of the send.
             State::Recorded if self.history.sends == 0 => {
                 self.history.may_have_been_sent();
                 self.state = State::Unknown;
@@ -332,14 +332,14 @@ impl Progress {
                 self.query_again();
             }
             State::Unknown => {}
-            // If a dispatcher holds the order, it checks `is_due_again` at the end of its attempt.
+            // The order is not made due in the other states. If a dispatcher holds it, `release` checks `is_due_again`.
             _ => return is_new,
         }
         self.make_due(now);
         true
     }
 
-    /// Returns whether the recorded outcome is that the order does not exist.
+    /// Returns whether the order was rejected, or an operator has decided that it was not executed.
     fn is_denied(&self) -> bool {
         match self.state {
             State::Rejected => true,

@@ -183,7 +183,7 @@ pub enum OrderRelease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision. An
-    /// order that was never sent cannot be decided as executed.
+    /// order that was never sent cannot be marked as executed.
     Decide(Decision),
     /// Queries a stuck order again, or runs a failed handler again. If the order was never sent, it is sent.
     Retry,

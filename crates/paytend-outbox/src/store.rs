@@ -22,7 +22,7 @@ use crate::record::{
 ///   only once, even if several calls run at the same time. Submitting the same order again changes nothing, unless
 ///   [`NewOrder::moved_file`] returns a new request.
 /// - A claimed order is not claimed again before its lease expires. Each claim increases the fence.
-/// - If the fence or the holder of a change differs from the last claim, the change fails and has no effect.
+/// - A change whose fence or holder differs from that of the last claim fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
 /// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
 /// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or applies
@@ -66,8 +66,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the order in one transaction. The outcome must have been recorded, or an
-    /// operator must have decided it. If the transaction is rolled back because of other changes, the store returns
-    /// [`FinishError::NotApplied`].
+    /// operator must have decided it. If the transaction is rolled back because another change in it failed, the store
+    /// returns [`FinishError::NotApplied`].
     fn complete_order(
         &self,
         lease: Lease,

@@ -111,7 +111,7 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// Returns the effect of a transaction on the balance of the account whose list contains it.
+    /// Returns how a transaction changes the balance of the account whose list contains it.
     pub(crate) fn of(kind: Kind, status: Option<Status>, on_funds: bool, processing_moves: bool) -> Self {
         let effect = match (kind, on_funds) {
             (Kind::Topup, true) => Self::Decrease,

@@ -81,7 +81,7 @@ impl Facts {
         let required = rules.required_lists(kind, on_funds).intersection(given);
         let mut missing = required.without(lists);
         if provider_status == Some(Status::Failed) {
-            // If the transaction failed, only the list of orders must contain it.
+            // A failed transaction does not have to be in any list except the list of orders.
             missing = missing.intersection(ListSet::of([List::Orders]));
         }
         let mut reasons = Vec::new();
@@ -171,22 +171,22 @@ pub(crate) fn provider_status(rows: &[&Row<'_>]) -> Option<Status> {
     let mut open = std::iter::once(first).chain(statuses.clone()).filter(|status| !status.is_final());
     match open.next() {
         Some(status) => Some(status),
-        // The statuses contradict each other, which the field comparison reports.
+        // Two final statuses differ. The comparison of the fields reports this difference.
         None if statuses.any(|status| status != first) => Some(Status::Unknown),
         None => Some(first),
     }
 }
 
-/// Returns whether the last row of a list with a status has only codes without a meaning. Earlier notifications report
-/// earlier states.
+/// Returns whether the rules do not define the codes in the last row of a list that has a status or a code. Earlier
+/// rows do not matter, because earlier notifications report earlier states.
 fn has_unknown_code(rows: &[&Row<'_>], list: List) -> bool {
     let has_code = |row: &Row<'_>| row.entry.status_code.is_some() || row.entry.trade_status.is_some();
     let mut latest = rows.iter().rev().filter(|row| row.entry.list == list);
     latest.find(|row| row.status.is_some() || has_code(row)).is_some_and(|row| row.status.is_none())
 }
 
-/// Returns whether one side has rows, but no row with both an amount and a currency. Returns false if a row reports
-/// that the transaction failed.
+/// Returns whether one side has rows, but no row with both an amount and a currency. A failed transaction needs no
+/// amount.
 fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
     let mut side = rows.iter().filter(|row| row.entry.list.is_provider() == of_provider).peekable();
     side.peek().is_some()
@@ -195,9 +195,9 @@ fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
         })
 }
 
-/// Returns whether a list contains the transaction twice. A row that reverses the transaction is not a duplicate. Two
-/// notifications are duplicates only if they are equal except for their time, because each notification can report a
-/// new state.
+/// Returns whether a list contains the transaction twice. A row that reverses the transaction is not a duplicate of the
+/// original row. Two notifications are duplicates only if they are equal except for their time, because each
+/// notification can report a new state.
 fn has_duplicates(rows: &[&Row<'_>]) -> bool {
     let (mut seen, mut taken_back) = (ListSet::default(), ListSet::default());
     let notifications = rows.iter().filter(|row| row.entry.list == List::Notifications).count();

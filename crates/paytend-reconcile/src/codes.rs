@@ -9,8 +9,8 @@ use crate::list::List;
 
 /// The meanings of the provider's codes, in addition to the default meanings.
 ///
-/// The default meanings of `tradeType` and `tradeStatus` are inferred. All other codes have no default meaning, and are
-/// described in the partner's contract documents.
+/// `tradeType` and `tradeStatus` codes have default meanings, which are inferred. A meaning in these maps takes
+/// precedence. All other codes have no default meaning, and are described in the partner's contract documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -77,8 +77,8 @@ impl Codes {
         .unwrap_or(Kind::Other)
     }
 
-    /// Returns the status of a row, or `None` if none of its codes has a meaning. Returns [`Status::Unknown`] if its
-    /// codes contradict each other.
+    /// Returns the status of a row, or `None` if the meaning of its codes is not known. Returns [`Status::Unknown`] if
+    /// its codes contradict each other.
     pub(crate) fn status(&self, entry: &Entry) -> Option<Status> {
         if entry.status.is_some() {
             return entry.status;

@@ -56,7 +56,7 @@ impl Field {
 pub struct Difference<'a> {
     /// The field whose values differ.
     pub field: Field,
-    /// The value in each row that has one. For [`Field::Lists`], there is one entry for each list that lacks the
+    /// The values of the rows that have one. For [`Field::Lists`], there is one entry for each list that lacks the
     /// transaction.
     pub values: Vec<FieldValue<'a>>,
 }
@@ -149,7 +149,7 @@ impl<'a> Compared<'a> {
         }
     }
 
-    /// Compares the final statuses. If there are several notifications, only the last notification is compared.
+    /// Compares the final statuses. Of several notifications, only the last one with a status is compared.
     fn statuses(&mut self, rows: &[&Row<'a>]) {
         let last = rows.iter().rposition(|row| row.entry.list == List::Notifications && row.status.is_some());
         let counted: Vec<(&'a Entry, Status)> = rows

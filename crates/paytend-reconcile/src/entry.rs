@@ -118,16 +118,16 @@ impl Entry {
     }
 }
 
-/// A copy of the values that [`Entry::compare`] compares first. It is enough to order most rows, so the rows themselves
-/// are rarely read.
+/// A copy of the values that [`Entry::compare`] compares first. Most rows can be ordered by their keys alone, which is
+/// faster than reading the rows.
 #[derive(Clone, Copy)]
 pub(crate) struct SortKey {
     list: List,
-    /// The form of the row's time: 0 if there is none, 1 for milliseconds, 2 for text.
+    /// The type of the row's time: 0 if there is none, 1 for milliseconds, 2 for text.
     form: u8,
     /// The milliseconds, or the first 24 bytes of the text.
     time: [u64; 3],
-    /// Whether rows with different texts can have the same `time`.
+    /// Whether the text cannot be reconstructed from `time` alone, because it is too long or contains a zero byte.
     is_cut: bool,
     /// The first 16 bytes of the reference.
     reference: [u64; 2],

@@ -107,7 +107,8 @@ impl<'a, 'r> Comparison<'a, 'r> {
     /// Adds all rows to the totals.
     fn total(&mut self, rows: &mut [Row<'a>]) {
         let mut known: BTreeMap<(List, Option<&'a str>), usize> = BTreeMap::new();
-        // The last index is reused, because the rows are sorted by list and most lists have one currency.
+        // The index is usually that of the previous row, because the rows are sorted by list and most lists have one
+        // currency.
         let mut last = None;
         for row in rows {
             let key = (row.entry.list, row.entry.currency.as_deref());
@@ -194,10 +195,10 @@ fn candidates<'a>(rows: &[Row<'a>], groups: &Groups, ambiguous: &[Ambiguity]) ->
     candidates
 }
 
-/// Sorts the transactions by outcome, time, kind and numbers. Transactions with equal keys stay in the order of their
-/// rows, so the result does not depend on the input.
+/// Sorts the transactions by outcome, time, kind and numbers. Transactions that are equal in all of these stay in the
+/// order of their rows, so the result does not depend on the order of the input.
 fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
-    // Small keys are sorted instead of the transactions, which are large.
+    // Transactions are large, so small keys are sorted first, and then each transaction is moved once.
     let key = |(index, item): (usize, &Item<'_>)| (item.outcome, spans[index], item.kind, index);
     let mut order: Vec<_> = items.iter().enumerate().map(key).collect();
     let numbers = |index: usize| (items[index].order_no, items[index].trade_no);
@@ -219,7 +220,8 @@ fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
     }
 }
 
-/// Returns the time that the provider reports for a transaction. If it reports none, returns the partner's time.
+/// Returns the earliest time that the provider reports for a transaction. If it reports none, returns the partner's
+/// earliest time.
 fn span(members: &[&Row<'_>]) -> Option<Span> {
     let earliest = |of_provider: bool| {
         members.iter().filter(|row| row.entry.list.is_provider() == of_provider).filter_map(|row| row.span).min()
@@ -265,7 +267,8 @@ fn add_movements(
     let kind_of = |row: &Row<'_>| if row.kind == Kind::Other { item.kind } else { row.kind };
     for row in &on_funds {
         add(Account::Funds, row, kind_of(row), true);
-        // If the card's list contains no topups, the topup is also a movement of the card.
+        // If the card's list contains topups, it contains this movement of the card. Otherwise, the movement is added
+        // here.
         if let Some(card) = item.card.filter(|card| kind_of(row) == Kind::Topup && !listed.contains(card)) {
             add(Account::Card(card.to_owned()), row, Kind::Topup, false);
         }

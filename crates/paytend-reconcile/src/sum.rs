@@ -76,7 +76,8 @@ impl Sum {
             return None;
         }
         let scale = self.by_scale.iter().map(|(scale, _)| *scale).max().unwrap_or_default();
-        // The digits of each scale are added at their positions. Each position is a sum of at most 29 digits.
+        // Adds the digits of all scales, position by position. There are at most 29 scales, so an `i32` does not
+        // overflow.
         let mut positions = vec![0i32; 96];
         for (own, mantissa) in &self.by_scale {
             let shift = usize::try_from(scale - own).ok()?;
@@ -98,8 +99,8 @@ impl Sum {
     }
 }
 
-/// Propagates the carries, so that each position is a digit. Returns the digits, and whether the number is negative.
-/// The digits of a negative number are not valid.
+/// Carries sums above 9 to the next position, so that each position becomes a digit. Returns the digits, and whether
+/// the number is negative. The digits of a negative number are not valid: negate its positions first.
 fn carried(positions: &[i32]) -> (Vec<u8>, bool) {
     let mut carry = 0;
     let mut digits = Vec::with_capacity(positions.len());

@@ -45,7 +45,8 @@ impl<'a> TimeReader<'a> {
     pub(crate) fn read(&mut self, time: &'a EntryTime) -> Option<Span> {
         match time {
             EntryTime::Millis(millis) => Some(Span { start: *millis, end: *millis }),
-            // Only dates are cached, because times rarely occur twice.
+            // A text with more than ten characters is a time, and is not cached because the same time rarely occurs
+            // twice.
             EntryTime::Text(text) if text.len() > 10 => parse(text, self.zone),
             EntryTime::Text(text) => *self.read.entry(text.as_str()).or_insert_with(|| parse(text, self.zone)),
         }
@@ -103,7 +104,7 @@ pub(crate) fn midnight(date: Date, zone: &TimeZone) -> Option<i64> {
     Some(date.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
-/// Formats the date of each time in a time zone. The last date is cached.
+/// Converts times to dates in a time zone. The last date is cached, because successive times are often on the same day.
 pub(crate) struct DateReader<'a> {
     zone: &'a TimeZone,
     /// The first and the last millisecond of the cached date.
@@ -113,7 +114,7 @@ pub(crate) struct DateReader<'a> {
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // This span is empty, so the first time that is formatted is not found in the cache.
+        // This span is empty, so that nothing is found in the cache at first.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 
@@ -121,7 +122,7 @@ impl<'a> DateReader<'a> {
     pub(crate) fn read(&mut self, millis: i64) -> Option<String> {
         if !(self.span.start..=self.span.end).contains(&millis) {
             let date = Timestamp::from_millisecond(millis).ok()?.to_zoned_datetime(self.zone.clone()).date();
-            // The first and the last representable date have no span, so they are not cached.
+            // `span_of` fails for the first and the last representable date, so these dates are not cached.
             self.span = span_of(date, self.zone).unwrap_or(Span { start: 1, end: 0 });
             self.text = date.to_string();
         }
@@ -154,7 +155,7 @@ mod tests {
         let day = at("2023-11-06").unwrap();
         assert_eq!(at("20231106"), Some(day));
         assert_eq!((day.start, day.end - day.start), (1_699_221_600_000, 86_399_999));
-        // The clocks change on this day, so it has 23 hours.
+        // Summer time begins on this day, so the day has only 23 hours.
         let short = at("2023-03-26").unwrap();
         assert_eq!(short.end - short.start, 23 * 3_600_000 - 1);
         for text in ["", "x", "2023-13-01", "2023-02-30", "06.11.2023", "99999999999999", "2023-11-06 25:00:00"] {

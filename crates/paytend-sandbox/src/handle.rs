@@ -204,7 +204,7 @@ impl Sandbox {
     }
 
     /// Posts a notification again, with the same content in a new message, and returns its delivery after the attempt.
-    /// The delivery can be in any state, even if it was acknowledged.
+    /// Even a notification that was acknowledged can be posted again.
     ///
     /// `delivery` is the delivery's [ID](Delivery::id). The notification is posted to its previous URL. If it had no
     /// URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried

@@ -279,7 +279,7 @@ impl SandboxBuilder {
         let app = control::router(Arc::clone(&core), token.clone(), address).merge(router(Arc::clone(&core)));
         tokio::spawn(serve(listener, app, stopped));
         let driver = tokio::spawn(drive(Arc::clone(&core)));
-        // With port 0, the port is known only after binding.
+        // The profile file is written only now, because with port 0 the port is known only after binding.
         let profile_file = core.keys().folder.as_ref().map(|folder| ProfileFile::write(folder, address));
         if let Some(file @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = &profile_file {
             tracing::warn!("{file}");

@@ -54,7 +54,8 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     let stored = notification(&new.facts, received_at, &new.payload.seal_without_id()?)?;
     if let Written::At(sequence) = shared.streams.put(Log::Inbox, &subject, stored, 0).await? {
         let message = Message { id: number(sequence)?, received_at };
-        // If the record belongs to this message, a worker has already claimed the notification and written the record.
+        // A worker may already have claimed the notification and written its record. Such a record belongs to this
+        // message, so it does not indicate a duplicate.
         let other = Current::read(shared, dedup).await?.filter(|current| !current.record.fits(message.id, received_at));
         if let Some(current) = other
             && let Some(current) = settle(shared, dedup, current, message).await?
@@ -99,9 +100,9 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
     Ok(Some(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings }))
 }
 
-/// Decides whether a message is a duplicate when the record may belong to a different message of the same
-/// notification. Returns the current record. Returns `None` if another program has removed the record. The message
-/// is then a new notification.
+/// Decides whether a message is a duplicate. The notification's record may belong to this message or to a different
+/// message. Returns the current record. If another program has removed the record, returns `None`, and the message is a
+/// new notification.
 ///
 /// - If the content was removed or the record's own message exists, the message is a duplicate and is deleted.
 /// - If the record's own message was lost, the record is moved to this message.

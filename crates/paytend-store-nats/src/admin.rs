@@ -76,7 +76,7 @@ impl StoreAdmin for NatsStore {
                 change(&self.shared, id, known.dedup, |record, now| record.id == id && record.redrive(now, operation));
             redriven += u64::from(match changed.await? {
                 Update::Written(_) => true,
-                // The change was already made, but the response to the first attempt was lost.
+                // If the response to the write was lost, the record may already contain this change.
                 Update::Unchanged(record) => record.remembers(operation),
                 Update::Gone => false,
             });
@@ -138,8 +138,7 @@ impl StoreAdmin for NatsStore {
         let streams = &self.shared.streams;
         let subject = streams.names.meta("probe");
         let last = streams.last(Log::Work, &subject).await?.map_or(0, |last| last.sequence);
-        // A conflict means that another program has written at the same time, which also proves that writes
-        // succeed.
+        // A conflict is not an error here: another program has written the message at the same time, so writes succeed.
         streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
         format::check(streams).await?;
         let settings = self.shared.check_settings().await?;
@@ -158,7 +157,7 @@ impl StoreAdmin for NatsStore {
 }
 
 impl NatsStore {
-    /// Returns the time by the store's clock, with which the times of receipt are compared.
+    /// Returns the time by the store's clock, which also determines the times of receipt.
     pub fn now(&self) -> SystemTime {
         system_time(self.shared.clock.now())
     }

@@ -64,13 +64,13 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
             }
         }
         match failed {
-            // Claimed notifications must be returned, even after an error.
+            // If another candidate caused an error, the claimed notifications must still be returned.
             _ if !claimed.is_empty() => return Ok(claimed),
             Some(error) => return Err(error),
-            // The next round selects other candidates.
+            // This round is not counted, because the next round selects other candidates.
             None if unclaimable => rounds -= 1,
-            // Other workers have taken these candidates, and will try the next candidates in order. Therefore, the next
-            // round skips a random number of candidates.
+            // Other workers have taken these candidates, and will try the next candidates in the same order. The next
+            // round skips a random number of candidates, so that it usually tries different candidates.
             None => skip = random_below(watched.index().due_count(now).saturating_sub(request.limit)),
         }
     }
@@ -105,8 +105,8 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
     next.is_repeated(operation);
     next.claim(shared.clock.now(), request.lease, request.holder);
     if replace(shared, dedup, sequence, &next).await? == Written::Conflict {
-        // The claim may already have been written although the response was lost. A sighting may then have changed the
-        // record.
+        // The claim may have been written although its response was lost, and a sighting may have changed the record
+        // since then.
         match refresh(shared, dedup, next.id).await? {
             Some(current) if current.remembers(operation) && current.is_leased_with(next.lease()) => next = current,
             _ => return Ok(Take::Contested),
@@ -189,8 +189,8 @@ async fn miss(shared: &Shared, dedup: Mac, sequence: u64, record: Record) -> Res
     bury(shared, dedup, sequence, record, Record::miss).await
 }
 
-/// Returns whether a notification that was never attempted is still the current notification of its order key after all
-/// earlier messages were read. Its record can be read before the message of an earlier notification.
+/// Returns whether a notification is still the current notification of its order key. If it was never attempted, first
+/// waits until all earlier messages have been read, because one of them can be an earlier notification with the key.
 async fn is_first(shared: &Shared, key: Mac, record: &Record) -> Result<bool, StoreError> {
     if record.fence != 0 {
         return Ok(true);
@@ -215,11 +215,12 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
             watched.index().apply_order(key, sequence, Some(id));
             return Ok(true);
         }
-        // The index may lack the register, because it does not keep registers of keys without pending notifications.
+        // The write failed because the register has changed, or because the index did not contain it. The index drops
+        // the register of a key that has no pending notifications.
         let register = shared.streams.last(Log::Work, &subject).await?;
         expected = register.as_ref().map_or(0, |register| register.sequence);
-        // The index must first contain all records before the register. They determine whether the notification is
-        // still the current notification of its key. If the register was deleted, all records determine it.
+        // The records before the register determine whether the notification is still the current notification of its
+        // key, so they are read first. If the register was deleted, all records are read.
         let before = if register.is_some() { expected } else { shared.streams.last_sequence(Log::Work).await? };
         watched.reached(&shared.streams, Log::Work, before).await?;
         match register {
@@ -249,7 +250,7 @@ async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>,
         return Ok(None);
     };
     if current.is_unreadable {
-        // The dead letter contains the unreadable record, so that a later program can restore it.
+        // The dead letter contains the unreadable record, so that a program that can read it can restore it later.
         replace(shared, dedup, current.sequence, &current.record).await?;
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::streams::Streams;
 
-/// How often the server's time is read.
+/// The time between two readings of the server's time.
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// A clock in milliseconds since the Unix epoch.

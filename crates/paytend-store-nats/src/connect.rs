@@ -126,7 +126,7 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
         let named = |error: std::io::Error| configuration(format!("cannot read {}: {error}", path.display()));
         options = options.credentials_file(path).await.map_err(named)?;
     }
-    // The causes of these errors can contain the URL, so only TLS errors are kept as the cause.
+    // The causes of connection errors can contain the URL, so only the cause of a TLS error is shown.
     options.connect(servers.addresses.as_slice()).await.map_err(|error| match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             configuration("cannot connect: the NATS server refused the login")

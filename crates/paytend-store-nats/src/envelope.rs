@@ -21,7 +21,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
 const READ_SETTINGS: &str = "read the settings of the servers";
 
-/// The limits in the settings of a stream without limits of consumers.
+/// The values that a stream without consumer limits has in its settings.
 const NO_CONSUMER_LIMITS: ConsumerLimits = ConsumerLimits { inactive_threshold: Duration::ZERO, max_ack_pending: 0 };
 
 /// The version of a server.
@@ -29,7 +29,8 @@ const NO_CONSUMER_LIMITS: ConsumerLimits = ConsumerLimits { inactive_threshold: 
 pub(crate) struct Version(u64, u64, u64);
 
 impl Version {
-    /// Parses a version. A release candidate is older than its release.
+    /// Parses a version. A release candidate counts as the patch release before it. Returns `None` for a release
+    /// candidate of a version that ends with `.0`.
     fn parse(text: &str) -> Option<Self> {
         let (numbers, candidate) = text.split_once('-').map_or((text, false), |(numbers, _)| (numbers, true));
         let mut parts = numbers.split('.').map(|part| part.parse::<u64>().ok());
@@ -123,7 +124,7 @@ pub(crate) async fn ask_servers(
     silence: Duration,
 ) -> Result<BTreeMap<String, ServerReport>, StoreError> {
     let deadline = Instant::now() + REPORT_TIMEOUT;
-    // While the connection is down, the requests wait.
+    // The time limit also covers sending the request, which waits while the connection is down.
     let mut replies =
         tokio::time::timeout_at(deadline, request(system)).await.map_err(|_| too_slow(READ_SETTINGS))??;
     let mut reports = BTreeMap::new();
@@ -153,8 +154,7 @@ pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str)
     in_cluster.map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the problems with the servers that have these names. These servers hold the streams or can hold new
-/// streams.
+/// Returns the problems with the servers that have these names, which hold the streams or can hold new streams.
 pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for name in names.iter().collect::<BTreeSet<_>>() {
@@ -171,8 +171,8 @@ pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &
     problems
 }
 
-/// Returns whether each write is synced to disk on all servers with these names. Returns `None` if one has not reported
-/// it, and none has reported that it does not.
+/// Returns `true` if all servers with these names sync each write to disk, and `false` if at least one reports that it
+/// does not. Otherwise, returns `None`, because some servers have not reported this setting.
 pub(crate) fn sync_setting(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Option<bool> {
     let settings = || names.iter().map(|name| reports.get(name).and_then(|report| report.syncs_always));
     if settings().any(|setting| setting == Some(false)) {

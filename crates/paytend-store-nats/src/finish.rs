@@ -15,8 +15,8 @@ use crate::streams::{Log, Written, operation_number};
 
 /// The maximum number of attempts to make a change that conflicts with changes from other programs.
 const MAX_CONFLICTS: u32 = 100;
-/// A server that was replaced as the leader can respond with an earlier record, or with none. After this many such
-/// responses, the last response is accepted as correct.
+/// How many times a record is read again if it is missing or earlier than expected. A server that is no longer the
+/// leader can respond in this way. After this many reads, the response is accepted as correct.
 const MAX_EARLIER: u32 = 6;
 
 /// A record and the sequence number of its message, or 0 if the record has no message.
@@ -76,7 +76,8 @@ impl Current {
 
 /// Returns the dead letter that the next change stores in place of a record that cannot be read.
 ///
-/// A record without a message and without a readable number is not a record of a notification, so `None` is returned.
+/// Returns `None` if the record contains no readable ID and the notification has no message, because the ID is then
+/// unknown.
 async fn dead_letter_of_unreadable(
     shared: &Shared,
     dedup: Mac,
@@ -139,13 +140,13 @@ pub(crate) async fn update(
 
 fn jitter(conflicts: u32) -> u8 {
     let mut random = [0];
-    // An error is ignored, because missing random pauses only make conflicts more frequent.
+    // An error is ignored. Without random pauses, conflicts are only more frequent.
     let _ = getrandom::fill(&mut random);
     random[0] >> 6_u32.saturating_sub(conflicts)
 }
 
-/// Ends the attempt for a lease that is still held. If the response is lost and the write is repeated, the repetition
-/// is recognized even if the record has changed again.
+/// Ends an attempt if its lease is still held. If the response is lost and the write is repeated, the repetition is
+/// recognized even if the record has changed again.
 pub(crate) async fn end(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<(), FinishError> {
     let operation = operation_number()?;
     let ended = leased(shared, lease, |record, now| {
@@ -159,7 +160,7 @@ pub(crate) async fn end(shared: &Shared, lease: Lease, change: impl Fn(&mut Reco
     }
 }
 
-/// Extends a lease that is still held.
+/// Extends a lease if it is still held.
 pub(crate) async fn extend(shared: &Shared, lease: Lease, time: Duration) -> Result<(), FinishError> {
     match leased(shared, lease, |record, now| record.extend(now, time)).await? {
         Update::Written(_) => Ok(()),
@@ -167,7 +168,7 @@ pub(crate) async fn extend(shared: &Shared, lease: Lease, time: Duration) -> Res
     }
 }
 
-/// Changes the record for a lease that is still held.
+/// Changes a notification's record if the lease is still held.
 async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<Update, FinishError> {
     let id = lease.id.get();
     let watched = shared.watched();

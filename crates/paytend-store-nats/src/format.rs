@@ -8,7 +8,7 @@ use crate::streams::{Log, Streams, Written};
 
 /// The format that this program writes. It is increased if older programs must not use a store with the new format.
 const FORMAT: u64 = 1;
-/// How often the format is read if a different program changes it at the same time.
+/// The maximum number of times that the format is read, if different programs change it at the same time.
 const ROUNDS: usize = 5;
 
 /// Refuses a store in a newer format, and records the format of a new store.

@@ -21,11 +21,11 @@ pub(crate) struct Index {
     /// The claimable notifications, sorted by due time and ID.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// The IDs of notifications that are the current notification of an order key but are not in the index yet. Each
-    /// has its order key, and the time at which it was first missing.
+    /// The notifications that a register names as current but that have not been read yet. Each ID maps to the order
+    /// key and the time at which the register was read.
     awaited: BTreeMap<i64, (Mac, Instant)>,
-    /// Records whose ID belongs to a different notification, because the streams were restored from backups with
-    /// different dates.
+    /// The records whose ID belongs to a different notification, because the streams were restored from backups of
+    /// different times.
     displaced: BTreeMap<Mac, (u64, Record)>,
     counts: [u64; 5],
     sightings: u64,
@@ -47,9 +47,9 @@ pub(crate) struct Known {
 
 struct Pending {
     record: Record,
-    /// The due time under which `due` contains the notification, if it is claimable.
+    /// The due time of the notification's entry in `due`, or `None` if the notification is not claimable.
     placed: Option<i64>,
-    /// The sequence number of the record that made the notification pending again, or 0.
+    /// The sequence number of the record that made the notification pending again, or 0 if it was always pending.
     entered: u64,
     /// The time before which the notification is not claimed, because its message was not found.
     delayed: Option<i64>,
@@ -66,8 +66,8 @@ pub(crate) struct Candidate {
 }
 
 impl Index {
-    /// Adds a notification whose message was read, unless its record is already known. If two notifications have the
-    /// same ID, the notification that has the message keeps the ID.
+    /// Adds a notification whose message was read, unless it is already known. If another notification has the same ID,
+    /// that notification loses the ID, because its message no longer exists.
     pub(crate) fn add(&mut self, dedup: Mac, record: Record) -> bool {
         let id = record.id;
         match self.known.get_mut(&id) {
@@ -151,8 +151,8 @@ impl Index {
         self.place(id);
     }
 
-    /// Replaces the record of a notification by a new record, because the stored record was not found. The notification
-    /// keeps its place in its order key.
+    /// Replaces the record of a notification with a new record, because the stored record was not found. The
+    /// notification stays the current notification of its order key, if it was before.
     pub(crate) fn renew(&mut self, dedup: Mac, record: Record) {
         if self.known.get(&record.id).is_some_and(|known| known.dedup == dedup) {
             self.set(dedup, 0, record);
@@ -288,7 +288,7 @@ impl Index {
         stats
     }
 
-    /// Returns the time at which the notification with the largest number was received.
+    /// Returns the time at which the notification with the largest ID was received.
     pub(crate) fn last_received(&self) -> Option<i64> {
         self.known.values().next_back().map(|known| known.received_at)
     }

@@ -67,8 +67,8 @@ pub(crate) struct Record {
     /// The facts of a notification whose message was removed together with its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Box<StoredFacts>>,
-    /// The record that this dead letter has replaced, because the program could not read it. A program that can read it
-    /// restores it when the dead letter is redriven.
+    /// The unreadable record that this dead letter has replaced. If a program can read the record when the dead letter
+    /// is redriven, it restores the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     original: Option<Box<str>>,
 }
@@ -151,13 +151,14 @@ impl Record {
         self
     }
 
-    /// Restores the record that this dead letter has replaced, if this program can read it. Its number and the later
-    /// sightings are kept. Returns whether the restored notification is already processed.
+    /// Restores the record that this dead letter has replaced, if this program can read it. The ID and the later
+    /// sightings are kept. Returns `true` if the restored notification is processed, or was requeued here because of a
+    /// duplicate.
     fn restore_original(&mut self, now: i64) -> bool {
         let Some(original) = self.original.take().and_then(|text| Self::read(text.as_bytes()).ok()) else {
             return false;
         };
-        // A duplicate of the dead letter has arrived that requires another run.
+        // A duplicate arrived while the notification was a dead letter, and it requires another run.
         let is_requeued = self.again && original.state == StoredState::Done;
         *self = Self {
             id: self.id,
@@ -198,8 +199,8 @@ impl Record {
         false
     }
 
-    /// Returns whether the lease belongs to the last claim. The random number of the claim is also compared, because a
-    /// store that was restored from a backup assigns the same fences again.
+    /// Returns whether the lease belongs to the last claim. The holder is also compared, because a store that was
+    /// restored from a backup assigns the same fences again.
     pub(crate) fn is_leased_with(&self, lease: Lease) -> bool {
         self.state == StoredState::Leased && self.lease() == lease
     }
@@ -255,7 +256,8 @@ impl Record {
                 self.is_sighting = true;
                 self.enqueue(now);
             }
-            // A redrive can restore a record that was already processed.
+            // The original record may be of a processed notification. If a redrive restores it, `again` causes another
+            // run.
             StoredState::Dead => self.again |= self.has_original(),
             // A run that has not begun also covers this sighting, so no separate run is necessary.
             StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,

@@ -69,7 +69,7 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
     let mut erased = 0;
     for (id, dedup, facts) in found {
         let changed = change(shared, id, dedup, |record, _| {
-            // A record that could not be read can contain the facts, too.
+            // If the dead letter contains an unreadable record, this record can contain the facts, too.
             let is_new = record.removed.is_none() || record.has_original();
             if is_new {
                 record.erase(facts.clone());
@@ -81,8 +81,8 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
             delete_message(shared, id, dedup).await?;
         }
     }
-    // If the content was removed, the facts are in the record. A different program may have removed content after the
-    // index was synchronized.
+    // The facts of notifications whose content was removed are in their records. The index is synchronized again,
+    // because a different program may have removed content in the meantime.
     watched.synchronize(&shared.streams).await?;
     let removed = watched.index().select(i64::MIN, usize::MAX, |known| known.removed);
     let removed = removed.into_iter().map(|(id, known)| (id, known.dedup));
@@ -124,7 +124,7 @@ pub(crate) async fn drop_payloads(shared: &Shared, before: i64) -> Result<u64, S
 }
 
 async fn drop_payload(shared: &Shared, id: i64, dedup: Mac) -> Result<bool, StoreError> {
-    // Without its message, a notification has no content. `forget` also forgets such a notification.
+    // The content is in the message, so a notification without a message has no content to remove.
     let Some(message) = own_message(shared, id, dedup).await? else { return Ok(false) };
     let Ok(Headers { facts, .. }) = Headers::read(&message.headers, dedup) else {
         tracing::error!(id, "the facts of a notification cannot be read: its content is kept");
@@ -144,7 +144,7 @@ async fn drop_payload(shared: &Shared, id: i64, dedup: Mac) -> Result<bool, Stor
     Ok(is_changed)
 }
 
-/// Forgets processed notifications whose content does not exist any more, and the registers of their order keys.
+/// Forgets processed notifications whose content no longer exists, and deletes old registers.
 pub(crate) async fn forget(shared: &Shared, before: i64) -> Result<u64, StoreError> {
     remove_announcements(shared).await?;
     forget_registers(shared, before).await?;
@@ -186,12 +186,12 @@ async fn forget_one(shared: &Shared, id: i64, known: &Known) -> Result<Option<(i
     if removed.is_none() && (known.has_message || own_message(shared, id, dedup).await?.is_some()) {
         return Ok(None);
     }
-    // The message must not remain without its record, because the notification would be processed again. A duplicate
-    // that arrives now replaces the record, which then has a different sequence number and is kept.
+    // The message is deleted first, because a message without a record would be processed again. If a duplicate arrives
+    // now, its new record has a different sequence number, so it is not deleted here.
     delete_message(shared, id, dedup).await?;
     let is_deleted = shared.streams.delete(Log::Work, current.sequence).await?;
-    // If the response to the deletion was lost, the record does not exist. If a duplicate has arrived, a later record
-    // exists.
+    // The deletion finds no record if the response to an earlier try was lost, or if a duplicate has replaced the
+    // record. In the second case, a later record exists, and the notification is kept.
     if !is_deleted && Current::read(shared, dedup).await?.is_some() {
         return Ok(None);
     }
@@ -199,9 +199,10 @@ async fn forget_one(shared: &Shared, id: i64, known: &Known) -> Result<Option<(i
     Ok(Some((id, current.sequence)))
 }
 
-/// Deletes the registers of order keys that were last written before a time and have no pending notifications.
+/// Deletes the registers that were last written before a time, if their order keys have no pending notifications.
 ///
-/// A claim writes the register again. It then has a different number, so the deletion does not apply to it.
+/// A claim that runs at the same time writes the register again, with a new sequence number, so the new register is not
+/// deleted.
 async fn forget_registers(shared: &Shared, before: i64) -> Result<(), StoreError> {
     let mut found = Vec::new();
     let registers = shared.streams.names.orders();
@@ -211,7 +212,7 @@ async fn forget_registers(shared: &Shared, before: i64) -> Result<(), StoreError
         Ok(())
     });
     read.await?;
-    // The index contains each notification for which one of these registers was written.
+    // The index is synchronized after the registers were read, so it contains the notifications that they name.
     let watched = shared.synchronized().await?;
     for (key, sequence) in found {
         let has_pending = watched.index().has_pending(key);

@@ -16,9 +16,9 @@ const DOING: &str = "read the stream";
 /// after half of this time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long to wait for a message before the end of the scan is determined again.
+/// How long to wait for a message before checking whether the last message of the scan was deleted.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many times in a row a lagging consumer can deliver nothing before it is replaced.
+/// How many times in a row the wait for a consumer's next message can time out before the consumer is replaced.
 pub(crate) const MAX_SILENCES: u32 = 3;
 
 /// Reads the messages of a stream in order, without gaps.
@@ -30,8 +30,8 @@ pub(crate) struct Scan {
     consumer: String,
     /// The consumer sequence number of the next message. A different number means that messages are missing.
     expected: u64,
-    /// The sequence number of the last message at the start of the scan. The number of pending messages that the
-    /// consumer reports is not used, because the server that runs the consumer may be outdated.
+    /// The sequence number of the last message at the start of the scan. It is read from the stream's leader, because
+    /// the server that runs the consumer may be behind and report too few messages.
     target: u64,
     position: u64,
     log: Log,
@@ -46,7 +46,7 @@ pub(crate) struct Scanned {
 }
 
 impl Scan {
-    /// Starts reading a stream after a position. For notifications, only the headers are read.
+    /// Starts reading a stream after a position. For the inbox stream, only the headers are read.
     pub(crate) async fn open(streams: &Streams, log: Log, position: u64) -> Result<Self, StoreError> {
         Self::start(streams, log, position, None).await
     }
@@ -86,7 +86,7 @@ impl Scan {
         self.position >= self.target
     }
 
-    /// Determines the end of the scan again, because the last message may have been deleted.
+    /// Reads the sequence number of the last message again, because the last message may have been deleted.
     pub(crate) async fn refresh_target(&mut self, streams: &Streams) -> Result<(), StoreError> {
         self.target = streams.last_of(self.log, &self.subject).await?;
         Ok(())

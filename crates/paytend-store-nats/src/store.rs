@@ -55,7 +55,8 @@ pub(crate) struct Shared {
     /// The index, which is started by the first operation that needs it. A process that only receives notifications
     /// does not need the index.
     watched: OnceLock<Watched>,
-    /// Receivers need the server's time, too.
+    /// The task that reads the server's time. It also runs in processes without an index, because they store times of
+    /// receipt.
     _clock_task: ClockTask,
 }
 
@@ -145,7 +146,7 @@ impl Shared {
             replicas = replicas.min(info.config.num_replicas);
         }
         if names.is_empty() {
-            // A server without a cluster.
+            // A server without a cluster reports no servers for the stream, so its name is added here.
             names.push(self.client.server_info().server_name);
         }
         let mut syncs_always = None;
@@ -213,7 +214,7 @@ impl Store for NatsStore {
                 None => {}
             }
         }
-        Err(StoreError::unavailable("cannot read which key file the store was created with"))
+        Err(StoreError::unavailable("cannot determine which key file the store was created with"))
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {

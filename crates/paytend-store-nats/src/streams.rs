@@ -149,8 +149,8 @@ impl Streams {
         self.names.config(log, self.replicas)
     }
 
-    /// Writes a message if the last message of its subject has the sequence number `last`. If `last` is 0, the subject
-    /// must have no message.
+    /// Writes a message if the last message of its subject has the sequence number `expected`. If `expected` is 0, the
+    /// subject must have no message.
     pub(crate) async fn put(
         &self,
         log: Log,
@@ -195,8 +195,8 @@ impl Streams {
         self.context.send_publish(subject.to_owned(), message).await?.await
     }
 
-    /// Reads the last message of a subject after a write that expected this sequence number has caused a conflict.
-    /// Returns `None` if the message was deleted in the meantime.
+    /// Reads the message that caused a conflict: the last message of a subject, whose sequence number is larger than
+    /// the expected number. Returns `None` if the message was deleted in the meantime.
     pub(crate) async fn last_behind(
         &self,
         log: Log,
@@ -296,7 +296,8 @@ impl Streams {
     }
 }
 
-/// Checks whether the last message of a subject was written by an earlier attempt of the same operation.
+/// Returns `Written::At` if the last message of a subject was written by an earlier attempt of the same operation.
+/// Otherwise, returns `Written::Conflict`.
 fn recognize(last: Option<&StreamMessage>, operation: &str) -> Written {
     let own = last.filter(|last| last.headers.get(OPERATION).is_some_and(|value| value.as_str() == operation));
     own.map_or(Written::Conflict, |own| Written::At(own.sequence))

@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
 /// How long a consumer can be silent before its position is compared with the stream.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// How long an order key waits for a current notification that does not exist. A server that is no longer the leader
-/// stops responding within this time.
+/// How long to wait for a message that was not found before it is considered missing. A server that is no longer the
+/// leader, and may lack the message, stops responding within this time.
 pub(crate) const MISSING_TIME: Duration = Duration::from_secs(15);
 
 /// An index, and the tasks that update it from the streams. The tasks end when this value is dropped.
@@ -44,7 +44,7 @@ struct Position {
     /// The sequence number of the last message that was read, and whether the stream has been read to its end at least
     /// once.
     read: watch::Sender<(u64, bool)>,
-    /// Tells the task to read the stream again from this position.
+    /// Notifies the task that it must read the stream again from this position.
     again: Notify,
 }
 

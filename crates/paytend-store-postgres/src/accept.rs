@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::slice;
 
 use deadpool_postgres::Transaction;
+use futures_util::join;
 use paytend_inbox::{Accepted, Id, Mac, NewNotification};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::batch;
 use crate::error::OpError;
 use crate::locks::lock_key;
+use crate::plans::use_indexes;
 use crate::rows::{count, get};
 
 /// The row of a notification that is already stored.
@@ -22,7 +25,7 @@ struct Known {
 /// The result of storing a notification.
 pub(crate) struct Stored {
     pub(crate) accepted: Accepted,
-    /// The day of a new notification.
+    /// The day (UTC) of a new notification, or `None` for a duplicate.
     pub(crate) day: Option<String>,
 }
 
@@ -50,7 +53,9 @@ pub(crate) async fn accept_known(
     let statement = transaction.prepare_cached(sql).await?;
     let dedups: Vec<&[u8]> = again.iter().map(|new| new.facts.dedup.as_bytes().as_slice()).collect();
     let mut known = HashMap::new();
-    for row in transaction.query(&statement, &[&dedups]).await? {
+    let values: [&(dyn ToSql + Sync); 1] = [&dedups];
+    let (planned, rows) = join!(use_indexes(transaction), transaction.query(&statement, &values));
+    for row in planned.and(rows)? {
         known.insert(get::<Vec<u8>>(&row, 3)?, read_known(&row)?);
     }
     let mut accepted = Vec::with_capacity(again.len());
@@ -67,8 +72,10 @@ pub(crate) async fn accept_known(
 async fn find(transaction: &Transaction<'_>, dedup: &Mac) -> Result<Option<Known>, OpError> {
     let sql = "SELECT id, content_tag, order_key FROM paytend_notification WHERE dedup = $1 FOR NO KEY UPDATE";
     let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction.query_opt(&statement, &[&dedup.as_bytes().as_slice()]).await?;
-    row.map(|row| read_known(&row)).transpose()
+    let dedup = dedup.as_bytes().as_slice();
+    let values: [&(dyn ToSql + Sync); 1] = [&dedup];
+    let (planned, row) = join!(use_indexes(transaction), transaction.query_opt(&statement, &values));
+    planned.and(row)?.map(|row| read_known(&row)).transpose()
 }
 
 fn read_known(row: &Row) -> Result<Known, OpError> {

@@ -181,7 +181,8 @@ async fn list(transaction: &Transaction<'_>, query: &Query) -> Result<Vec<Entry>
                 Err(_) => tracing::error!(id = after, "a row is unreadable and not listed; `check` counts such rows"),
             }
         }
-        // Callers treat a list that is shorter than the limit as the last page.
+        // Callers treat a list that is shorter than the limit as the last page, so more rows are read in place of
+        // unreadable rows.
         if limit(rows.len()) < missing || entries.len() >= query.limit {
             return Ok(entries);
         }
@@ -253,7 +254,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
 }
 
 async fn clock(transaction: &Transaction<'_>) -> Result<StoreClock, OpError> {
-    // A damaged row can have an infinite time.
+    // The condition leaves out infinite times, which a damaged row can contain.
     let sql = "SELECT paytend_now(), (SELECT received_at FROM paytend_notification \
          WHERE received_at < 'infinity' AND received_at > '-infinity' ORDER BY received_at DESC LIMIT 1)";
     let row = transaction.query_one(sql, &[]).await?;

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use deadpool_postgres::Transaction;
+use futures_util::join;
 use paytend_inbox::{Id, NewNotification};
 use tokio_postgres::types::ToSql;
 
 use crate::error::OpError;
 use crate::locks::{lock_keys, lock_number};
 use crate::payloads::DAY;
+use crate::plans::use_indexes;
 use crate::rows::{get, text};
 
 /// Inserts the facts in the order of the dedup keys. All transactions use this order, so that they cannot deadlock.
@@ -36,7 +38,10 @@ pub(crate) async fn insert(
     new: &[NewNotification],
 ) -> Result<Vec<Option<(Id, String)>>, OpError> {
     let keys = new.iter().filter_map(|new| new.facts.order_key.as_ref());
-    lock_keys(transaction, keys.map(|key| lock_number(key.as_bytes())).collect()).await?;
+    let locking = lock_keys(transaction, keys.map(|key| lock_number(key.as_bytes())).collect());
+    let (planned, locked) = join!(use_indexes(transaction), locking);
+    planned?;
+    locked?;
     let mut inserted = insert_facts(transaction, new).await?;
     let (mut ids, mut days, mut key_ids, mut nonces, mut sealed) = (vec![], vec![], vec![], vec![], vec![]);
     let mut stored = Vec::with_capacity(new.len());

@@ -6,13 +6,15 @@ use deadpool_postgres::Transaction;
 use futures_util::join;
 use paytend_inbox::{ClaimRequest, Claimed, Id, Lease, StoredPayload};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::error::OpError;
 use crate::payloads::{self, DAY};
+use crate::plans::use_indexes;
 use crate::rows::{FACTS, corrupt, count, facts, get, limit, millis, millis_of, system_time, text, tries};
 
-/// A query for due notifications. It is materialized, because scanning it repeatedly would lock more rows than the
-/// limit.
+/// A query for due notifications. It is materialized, because PostgreSQL could otherwise run it several times and lock
+/// more rows than the limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
@@ -35,8 +37,8 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      due_at = paytend_now() + $2::bigint * interval '1 millisecond', holder = $3 \
      FROM due JOIN paytend_notification n ON n.id = due.id WHERE w.id = due.id RETURNING ";
 
-/// Reads how many sightings and completed runs a notification has. A claim's snapshot is older than its locks, so these
-/// counts are read in a separate statement after the claim.
+/// Reads how many sightings and completed runs a notification has. A separate statement reads these counts after the
+/// claim. The claim itself would not see a completion that is committed while the claim waits for its locks.
 const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = l.id), 0), \
      (SELECT count(*) FROM paytend_outcome o WHERE o.id = l.id AND o.result = 'done') \
      FROM unnest($1::bigint[]) AS l(id)";
@@ -44,7 +46,7 @@ const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sig
 /// The columns of a claimed notification that follow its facts.
 ///
 /// The last column reports whether the server has recently recovered from a crash. During such a recovery, the server
-/// resets its statistics after it has started.
+/// resets its statistics, so the reset is later than the server's start.
 const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
      coalesce(pg_stat_get_bgwriter_stat_reset_time() >= \
@@ -69,12 +71,16 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     let columns = format!("{FACTS}, {CLAIMED}, {}, {DAY}", millis_of("n.received_at"));
     let mut rows = if request.kind_limits.is_empty() {
         let statement = transaction.prepare_cached(&format!("{DUE} {TAKE} {columns}")).await?;
-        transaction.query(&statement, &[&count_limit, &lease, &holder]).await?
+        let values: [&(dyn ToSql + Sync); 3] = [&count_limit, &lease, &holder];
+        let (planned, rows) = join!(use_indexes(transaction), transaction.query(&statement, &values));
+        planned.and(rows)?
     } else {
         let statement = transaction.prepare_cached(&format!("{DUE_BY_KIND} {TAKE} {columns}")).await?;
         let kinds: Vec<_> = request.kind_limits.iter().map(|(kind, _)| text(kind.as_str())).collect();
         let limits: Vec<i64> = request.kind_limits.iter().map(|(_, count)| limit(*count)).collect();
-        transaction.query(&statement, &[&count_limit, &lease, &holder, &kinds, &limits]).await?
+        let values: [&(dyn ToSql + Sync); 5] = [&count_limit, &lease, &holder, &kinds, &limits];
+        let (planned, rows) = join!(use_indexes(transaction), transaction.query(&statement, &values));
+        planned.and(rows)?
     };
     if rows.is_empty() {
         return Ok(Found::default());
@@ -102,7 +108,7 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
             Err(_) => found.unreadable.push(lease),
         }
     }
-    // Because of a foreign key, every claimed row has a notification.
+    // The claim joins the notifications. This leaves out no row, because of a foreign key.
     Ok(found)
 }
 

@@ -148,7 +148,7 @@ async fn run_alone(store: PostgresStore, mut lane: Lane<Waiting>) {
         for Waiting { lease, effect, caller } in taken {
             let store = store.clone();
             let completing = tokio::spawn(async move { store.complete_alone(lease, effect).await });
-            // A panic causes only this completion to fail.
+            // The completion runs in a separate task, so that a panic does not end the lane.
             let _ = caller.send(completing.await.unwrap_or_else(|_| Err(not_completed())));
         }
     }
@@ -157,12 +157,12 @@ async fn run_alone(store: PostgresStore, mut lane: Lane<Waiting>) {
 async fn run_together(store: PostgresStore, mut lane: Lane<Waiting>) {
     while let Some(taken) = lane.take(take_together) {
         let completing = tokio::spawn(complete_together(store.clone(), taken));
-        // If a single effect takes longer than this limit, the lane does not wait for it.
+        // After this time, the lane takes the next completions, so that a slow effect does not delay them.
         let _ = tokio::time::timeout(EFFECT_TIME, completing).await;
     }
 }
 
-/// Takes completions of different notifications.
+/// Takes up to [`MAX_TOGETHER`] completions. If several are for the same notification, takes only the first of them.
 fn take_together(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let (mut ids, mut taken, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
     while taken.len() < MAX_TOGETHER
@@ -188,13 +188,15 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
         taken.into_iter().map(|waiting| (Member::new(waiting.lease, waiting.effect), waiting.caller)).unzip();
     let result = match has_deferrable {
         Ok(false) => effect::ended(store.attempt_together(DOING, &mut members).await),
-        // No effect has begun, so each effect can have a separate transaction.
+        // No shared transaction is started. With an empty report, `settle` queues each completion for a separate
+        // transaction.
         Ok(true) | Err(_) => Ok(Report::default()),
     };
     settle(&store, members, callers, result).await;
 }
 
-/// Reports the results of a shared transaction, and returns the completions that have not begun to the queue.
+/// Sends each caller the result of its completion after a shared transaction. Puts the completions that have not begun
+/// back into a queue.
 async fn settle(
     store: &PostgresStore,
     members: Vec<Member>,

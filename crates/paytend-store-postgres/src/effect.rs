@@ -12,13 +12,14 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::{OpError, describe, is_definite, is_unsafe};
 use crate::finish;
+use crate::plans::{PLAN_NORMALLY, USE_INDEXES};
 use crate::rows::{get, millis};
 
 /// Checks an effect's deferred constraints and fires its deferred triggers while its settings still apply.
 const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
 /// Resets the settings and the role that an effect has changed, and drops its cursors and temporary tables.
 pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; DISCARD TEMP";
-/// Releases the locks that an effect has taken for its session.
+/// Releases the session-level advisory locks that an effect has taken.
 const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
 /// How much longer the server's time limits are than this program's limits.
 const GRACE: Duration = Duration::from_secs(1);
@@ -95,16 +96,18 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, undoes the effect's changes to
-/// its session, so that the next statements use the store's tables and permissions.
+/// Applies an effect in its own transaction. Then undoes the effect's changes to the session, so that the next
+/// statements use the store's tables and permissions. `number` is the transaction's ID, and shows whether the effect
+/// has ended the transaction.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
     transaction: &tokio_postgres::Transaction<'_>,
     limit: Duration,
     number: &str,
 ) -> Result<(), OpError> {
+    transaction.batch_execute(PLAN_NORMALLY).await?;
     apply(effect, transaction, limit).await?;
-    let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
+    let reset = format!("{CHECK}; {RESET}; {}; {USE_INDEXES}", limits(with_grace(limit), with_grace(limit)));
     let is_same = "SELECT pg_current_xact_id()::text = $1";
     let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
     // Both statements are sent in this order, without waiting for replies in between.
@@ -113,9 +116,9 @@ pub(crate) async fn apply_guarded(
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
             return Err(failed(HandlerError::retry("the effect ignored an error of a statement")));
         }
-        // The connection must not be used again.
+        // The session has an unsafe setting. `OpError::Commit` causes its connection to be closed.
         Err(error) if is_unsafe(&error) => return Err(OpError::Commit(error)),
-        // A constraint is violated.
+        // The effect has violated a deferred constraint.
         Err(error) if is_definite(&error) => return Err(failed(HandlerError::retry(describe(&error)))),
         reset => reset?,
     }
@@ -140,7 +143,7 @@ pub(crate) fn with_grace(limit: Duration) -> Duration {
     limit.saturating_add(GRACE)
 }
 
-/// Returns a time limit in milliseconds.
+/// Converts a time limit to milliseconds, for a setting of the server.
 pub(crate) fn server_limit(limit: Duration) -> i64 {
     // PostgreSQL accepts only values that fit in 32 bits.
     millis(limit).min(i64::from(i32::MAX))
@@ -152,7 +155,7 @@ pub(crate) async fn apply(
     transaction: &tokio_postgres::Transaction<'_>,
     limit: Duration,
 ) -> Result<(), OpError> {
-    // The effect is called inside the future, because this call can panic too.
+    // The effect is called inside the future, so that a panic in this call is also caught.
     let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
     match tokio::time::timeout(limit, applying).await {
         Ok(Ok(applied)) => applied.map_err(|error| failed(with_description(error))),
@@ -174,9 +177,8 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit,
-/// the effect has caused the refusal: it has violated a constraint that is checked at the commit, or has changed a
-/// setting.
+/// Returns the result of a transaction with an effect, and resets its connection. A commit that the server refuses is
+/// reported as an error of the effect, because the effect has violated a constraint or changed a setting.
 pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
     if let Some(client) = client {
         tokio::spawn(reset(client));
@@ -187,8 +189,8 @@ pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -
     })
 }
 
-/// Resets the settings, the role and the locks that an effect has changed for its session. If that fails, closes the
-/// connection.
+/// Resets the session's settings and role, which an effect can change, and releases the session's advisory locks. If
+/// that fails, closes the connection.
 async fn reset(client: Object) {
     let sql = format!("{RESET}; {UNLOCK}");
     let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(&sql)).await;

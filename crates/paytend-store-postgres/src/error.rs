@@ -23,7 +23,7 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // An I/O error without an operating system code comes from the driver.
+        // The driver reports this error, without an operating system code, if none of the servers accepts writes.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
             "the server is a standby or read-only: specify the primary, or all hosts, in the URL".to_owned()
         }
@@ -31,7 +31,7 @@ pub(crate) fn describe(error: &Error) -> String {
             Some(tls) => format!("TLS failed: {tls}"),
             None => format!("the connection failed: {}", cause.kind()),
         },
-        // The driver reports this kind of error only in the message.
+        // The driver does not expose the kind of this error, so it is recognized by its message.
         None if error.to_string().contains("TLS") => {
             let cause = cause.map(ToString::to_string).unwrap_or_default();
             format!("TLS failed: {cause}")
@@ -96,7 +96,7 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
         _ => StoreErrorKind::Unavailable,
     };
     let converted = StoreError::new(kind, format!("cannot {doing}: {described}"));
-    // The source is left out if its detail can contain values.
+    // An error from the server is not kept as the source, because its detail can contain values.
     if error.as_db_error().is_some() { converted } else { converted.with_source(error) }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
+use futures_util::join;
 use paytend_inbox::{FinishError, HandlerError, Lease, Release};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -10,14 +11,15 @@ use tokio_postgres::types::ToSql;
 use crate::effect::{server_limit, with_grace};
 use crate::error::OpError;
 use crate::locks::lock_key;
+use crate::plans::use_indexes;
 use crate::rows::{get, millis, text};
 
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes notifications due if their due time is further in the future than the maximum delay. Such a due time means
-/// that the server's clock was set back. Leases and delays of up to 24 hours keep their times. Returns the number of
-/// changed rows.
+/// Makes notifications due whose due time shows that the server's clock was set back. These are ready notifications
+/// with a due time in the future, and all notifications with a due time after the maximum delay. Other leases and
+/// delays keep their times. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
          WHERE due_at > paytend_now() \
@@ -55,10 +57,10 @@ const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder
 /// Locks the pending row for a lease.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let statement = transaction.prepare_cached(&format!("SELECT {HELD} {IS_HELD}")).await?;
-    read_held(
-        lease,
-        transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed()]).await?,
-    )
+    let (id, holder) = (lease.id.get(), lease.holder.cast_signed());
+    let values: [&(dyn ToSql + Sync); 3] = [&id, &lease.fence, &holder];
+    let (planned, row) = join!(use_indexes(transaction), transaction.query_opt(&statement, &values));
+    read_held(lease, planned.and(row)?)
 }
 
 /// Locks the pending row for a lease, and sets time limits for each statement and each idle period of the transaction.
@@ -74,12 +76,10 @@ pub(crate) async fn held_for_effect(
     );
     let statement = transaction.prepare_cached(&sql).await?;
     let limit = server_limit(with_grace(limit)).to_string();
-    read_held(
-        lease,
-        transaction
-            .query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed(), &limit])
-            .await?,
-    )
+    let (id, holder) = (lease.id.get(), lease.holder.cast_signed());
+    let values: [&(dyn ToSql + Sync); 4] = [&id, &lease.fence, &holder, &limit];
+    let (planned, row) = join!(use_indexes(transaction), transaction.query_opt(&statement, &values));
+    read_held(lease, planned.and(row)?)
 }
 
 fn read_held(lease: Lease, row: Option<Row>) -> Result<Held, OpError> {
@@ -183,7 +183,7 @@ async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError>
     Ok(false)
 }
 
-/// Records that an attempt has ended. Fails if the transaction that locked the pending row is over.
+/// Records that an attempt has ended. Fails if the effect has ended the transaction that locked the pending row.
 async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause: Option<&str>) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
          SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";

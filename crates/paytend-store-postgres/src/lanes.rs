@@ -44,7 +44,7 @@ impl<T> Lanes<T> {
         Ok(())
     }
 
-    /// Returns items that were taken earlier to the front of the queue.
+    /// Puts items that were taken earlier back at the front of the queue.
     pub(crate) fn put_back(&self, items: impl DoubleEndedIterator<Item = T>) {
         let mut state = self.state();
         items.rev().for_each(|item| state.waiting.push_front(item));
@@ -97,7 +97,7 @@ pub(crate) async fn reply<R>(interrupted: &Notify, reply: oneshot::Receiver<R>, 
     let mut reply = pin!(reply);
     loop {
         let mut ended = pin!(interrupted.notified());
-        // From this call on, no interruption is missed.
+        // An interruption after this call is not missed, even if it happens before `ended` is awaited.
         ended.as_mut().enable();
         start();
         if let Some(replied) = either(reply.as_mut(), ended).await {

@@ -22,6 +22,7 @@ mod options;
 mod outbox;
 mod pace;
 mod payloads;
+mod plans;
 mod pooler;
 mod queue;
 mod rows;

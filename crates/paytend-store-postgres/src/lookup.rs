@@ -27,8 +27,8 @@ pub(crate) async fn completed(transaction: &Transaction<'_>, leases: Vec<Lease>)
     for row in &rows {
         completed.insert(Id::new(get(row, 0)?));
     }
-    // This commit waits for the disk and for a synchronous standby. Afterwards, the completions that were read are also
-    // durable.
+    // This statement writes a row, so the commit waits for the disk and for a synchronous standby. Every earlier
+    // commit, including the completions that were read above, is then durable too.
     let sql = "INSERT INTO paytend_meta (name, value) VALUES ('lookup', convert_to(paytend_now()::text, 'UTF8')) \
          ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     transaction.execute(sql, &[]).await?;

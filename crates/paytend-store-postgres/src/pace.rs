@@ -189,7 +189,7 @@ mod tests {
         let is_marked = |id: i64| pace.state().marked.contains(Id::new(id));
         let count = i64::try_from(MAX_MARKED).unwrap();
         (1..=count).for_each(|id| pace.mark(Id::new(id)));
-        // This mark is the newest again.
+        // Marking a notification again makes its mark the newest.
         pace.mark(Id::new(1));
         pace.mark(Id::new(count + 1));
         assert!(is_marked(1) && !is_marked(2) && (3..=count + 1).all(is_marked));

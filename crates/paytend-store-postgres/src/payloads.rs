@@ -80,7 +80,8 @@ pub(crate) async fn ended(transaction: &Transaction<'_>, before: SystemTime) -> 
 }
 
 /// Drops a partition, and moves the content of unprocessed notifications to the default partition. Returns the number
-/// of removed payloads, or `None` if too many payloads would have to be moved.
+/// of removed payloads. Returns `None` if the partition is kept, because it is the default partition or too many
+/// payloads would have to be moved.
 pub(crate) async fn drop_day(transaction: &Transaction<'_>, partition: &str) -> Result<Option<u64>, OpError> {
     if partition == "paytend_payload_rest" {
         return Ok(None);

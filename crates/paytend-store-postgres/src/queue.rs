@@ -116,7 +116,7 @@ impl PostgresStore {
 /// Stores batches until the queue is empty.
 async fn run_lane(store: PostgresStore, mut lane: Lane<Waiting>) {
     while let Some(batch) = lane.take(take_together) {
-        // A panic causes only this batch to fail, and its callers receive an error.
+        // The batch is stored in a separate task, so that a panic causes only this batch to fail.
         let _ = tokio::spawn(store_batch(store.clone(), batch)).await;
     }
 }
@@ -139,7 +139,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     };
     let inserted = match inserted {
         Ok(inserted) => inserted,
-        // The database refuses a value in one of the notifications.
+        // The database refuses a value in one of the notifications, so each notification is stored separately.
         Err(OpError::Sql(error) | OpError::Commit(error)) if is_refused(&error) => {
             return store_each(&store, waiting(notifications, callers)).await;
         }
@@ -170,7 +170,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     }
 }
 
-/// Stores duplicates in one transaction.
+/// Records duplicates as sightings, in one transaction.
 async fn store_known(store: &PostgresStore, known: Vec<Waiting>) {
     let (notifications, callers): (Vec<_>, Vec<_>) =
         known.into_iter().map(|waiting| (waiting.notification, waiting.caller)).unzip();

@@ -18,9 +18,10 @@ use crate::effect::{self, PostgresEffect, with_grace};
 use crate::error::{OpError, postgres_code};
 use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
+use crate::plans::{PLAN_NORMALLY, USE_INDEXES, use_indexes};
 use crate::rows::get;
 
-/// The time after the start of the first effect in which other effects can begin.
+/// The time limit for beginning another effect, measured from the start of the first effect.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.
@@ -112,9 +113,10 @@ pub(crate) async fn complete(
 ) -> Result<Report, OpError> {
     let effect_time = limit.min(EFFECT_TIME);
     let limits = format!("{}; SET LOCAL paytend.refuse_commit = on", effect::limits(effect_time, with_grace(limit)));
+    let first = format!("{PLAN_NORMALLY}; {limits}; SAVEPOINT paytend_effect");
     let next = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}; SAVEPOINT paytend_effect", effect::RESET);
     let ending = Ending::prepare(transaction).await?;
-    let number = hold(transaction, members, &format!("{limits}; SAVEPOINT paytend_effect")).await?;
+    let number = hold(transaction, members, &first).await?;
     if !members.iter().any(Member::is_held) {
         return Ok(Report::default());
     }
@@ -161,9 +163,10 @@ async fn hold(transaction: &Transaction<'_>, members: &mut [Member], begin: &str
     let holders: Vec<i64> = members.iter().map(|member| member.lease.holder.cast_signed()).collect();
     let statement = transaction.prepare_cached(HOLD).await?;
     let leases: [&(dyn ToSql + Sync); 3] = [&ids, &fences, &holders];
-    // Both statements are sent in this order, without waiting for replies in between.
-    let (rows, begun) = join!(transaction.query(&statement, &leases), transaction.batch_execute(begin));
-    let (rows, ()) = (rows?, begun?);
+    // The statements are sent in this order, without waiting for replies in between.
+    let (planned, rows, begun) =
+        join!(use_indexes(transaction), transaction.query(&statement, &leases), transaction.batch_execute(begin));
+    let ((), rows, ()) = (planned?, rows?, begun?);
     for row in &rows {
         let id: i64 = get(row, 0)?;
         if let Some(member) = members.iter_mut().find(|member| member.lease.id.get() == id) {
@@ -183,7 +186,7 @@ async fn roll_back_effect(transaction: &Transaction<'_>) -> Result<(), OpError> 
     }
 }
 
-/// The members' values for the statements that end a shared transaction.
+/// The parameters of the statements that end a shared transaction.
 #[derive(Default)]
 struct Ends {
     removed: Vec<i64>,
@@ -245,17 +248,17 @@ async fn finish(
     limit: Duration,
 ) -> Result<bool, OpError> {
     let Ends { removed, repeated, undone_ids, undone_fences, keys } = ends;
-    // This resets the search path, so that the following statements use the store's tables even if the last effect has
-    // changed it.
+    // The last effect may have changed the search path. It is reset, so that the following statements use the store's
+    // tables.
     let limits = effect::limits(with_grace(limit), with_grace(limit));
-    let end = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}", effect::RESET);
+    let end = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}; {USE_INDEXES}", effect::RESET);
     let end = transaction.batch_execute(&end);
     let end = if keys.is_empty() {
         future::Either::Left(end)
     } else {
         end.await?;
-        // The next statements must see the rows that other transactions stored before the locks were taken, so they
-        // are sent only after the locks are held.
+        // The next statements must see the rows that other transactions stored before the keys were locked. A statement
+        // sees only rows that were committed before it began, so these statements are sent after the keys are locked.
         lock_keys(transaction, keys.iter().map(|key| lock_number(key)).collect()).await?;
         future::Either::Right(future::ready(Ok(())))
     };

@@ -35,7 +35,7 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
             format!("{shown} already exists; choose a different file"),
         ));
     }
-    // The file is renamed to its final name when it is complete.
+    // The copy is written to a temporary file, and gets its final name when it is complete.
     let partial = create_partial(target).map_err(failed)?;
     let result = copy_pages(options, &partial).and_then(|()| {
         File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;

@@ -76,7 +76,7 @@ fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) 
     Ok(due.into_iter().map(|(_, id)| id).collect())
 }
 
-/// A text that may be invalid UTF-8, if a different program has written it.
+/// The bytes of a text, which can be invalid UTF-8 if a different program has written the text.
 struct RawText(Vec<u8>);
 
 impl FromSql for RawText {

@@ -89,7 +89,8 @@ impl<F: Forward> Lookups<F> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // In most cases, the writer has already written the counts with other operations.
+            // No commit is requested if the writer has already written the counts with other operations, as in most
+            // cases.
             write_at = if self.counts.is_empty() { None } else { write_at.or(Some(Instant::now() + WRITE_AFTER)) };
             if write_at.is_some_and(|at| at <= Instant::now()) {
                 self.forward.commit();
@@ -129,9 +130,9 @@ impl<F: Forward> Lookups<F> {
         }
     }
 
-    /// Returns the ID of each duplicate that reports no change. The reads share a transaction, which saves most of the
-    /// file locks. It begins after all of these notifications have arrived, so it shows everything that was
-    /// acknowledged before.
+    /// Returns the ID of each duplicate that reports no change. The lookups share a read transaction, so that the file
+    /// is locked only once. The transaction begins after all of these notifications have arrived, so it shows
+    /// everything that was acknowledged before.
     fn find_all(&self, lookups: &[Lookup]) -> rusqlite::Result<Vec<Option<i64>>> {
         let _transaction = if lookups.len() > 1 { Some(self.connection.unchecked_transaction()?) } else { None };
         lookups.iter().map(|lookup| self.find(&lookup.notification)).collect()

@@ -46,7 +46,8 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
 /// Opens a connection for reading.
 pub(crate) fn open_reader(options: &SqliteOptions) -> Result<Connection, StoreError> {
     let connection = connect(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    // The connection that is closed last copies and deletes the write-ahead log.
+    // A reader needs the same sync settings as the writer, because the connection that is closed last copies and
+    // deletes the write-ahead log.
     sync(&connection, options)?;
     set(&connection, "query_only", "1", "1")?;
     Ok(connection)
@@ -114,7 +115,7 @@ fn connect(options: &SqliteOptions, flags: OpenFlags) -> Result<Connection, Stor
 /// Changes a setting and checks the new value.
 fn set(connection: &Connection, name: &str, value: &str, expected: &str) -> Result<(), StoreError> {
     let made = || {
-        // Some settings return a row, and some do not.
+        // `pragma_update` accepts settings that return a row, and settings that do not.
         connection.pragma_update(None, name, value)?;
         read(connection, name)
     };
@@ -142,7 +143,7 @@ fn read(connection: &Connection, name: &str) -> Result<String, rusqlite::Error> 
 mod tests {
     use super::*;
 
-    /// Any connection can be the last one, which copies the log to the file.
+    /// The connection that is closed last copies the log to the file, and this can be a reader.
     #[test]
     fn readers_sync_like_the_writer() {
         let directory = tempfile::tempdir().unwrap();

@@ -40,7 +40,7 @@ pub(crate) fn is_suspect(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Returns the error, or the cause of the error, after which the file must be reopened and checked, if there is one.
+/// Searches an error and its sources for an SQLite error after which the file must be reopened and checked.
 pub(crate) fn suspect_cause(error: &(dyn Error + 'static)) -> Option<rusqlite::Error> {
     let mut next = Some(error);
     while let Some(error) = next {

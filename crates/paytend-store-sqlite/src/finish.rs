@@ -12,8 +12,8 @@ use crate::error::OpError;
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes notifications due if their due time is further in the future than the maximum delay. Such a due time means
-/// that the system clock was set back.
+/// Makes notifications due whose due time shows that the system clock was set back. These are ready notifications with
+/// a due time in the future, and all notifications with a due time after the maximum delay.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let (condition, latest) = ("(state = 0 AND due_at > ?1) OR due_at > ?2", after(now, MAX_DELAY));
     // In most cases, no row matches. This check avoids taking the write lock.
@@ -122,7 +122,7 @@ fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error>
     if head && order_key != Value::Null { promote(transaction, &order_key) } else { Ok(()) }
 }
 
-/// Makes the first work of an order key claimable. A key of the wrong length is a key, too.
+/// Makes the first pending row with an order key claimable. The key of a damaged row can have any type and length.
 fn promote(transaction: &Transaction<'_>, order_key: &Value) -> Result<(), rusqlite::Error> {
     transaction
         .prepare_cached(
@@ -132,8 +132,8 @@ fn promote(transaction: &Transaction<'_>, order_key: &Value) -> Result<(), rusql
         .map(drop)
 }
 
-/// Excludes work without a notification from claims, because a dead letter requires a notification. The next work of
-/// the order key can then be claimed.
+/// Excludes a pending row without a notification from claims. It cannot become a dead letter, because a dead letter
+/// requires a notification. The next row with the same order key can then be claimed.
 pub(crate) fn exclude(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error> {
     let order_key: Value = transaction
         .prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1 RETURNING order_key")?

@@ -44,10 +44,10 @@ pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<Co
 
 /// Copies the write-ahead log to the file, so that later commits do not depend on unsynced parts of the log.
 ///
-/// After a failed sync and the end of all processes, the log can contain transactions that are not on disk. The next
-/// process that opens the file makes them visible. Readers see them from their start, so no reader prevents copying
-/// them. What a reader does prevent was committed while the reader was active. A transaction that is committed then
-/// becomes visible only after its sync, so it is on disk.
+/// If a sync fails and all processes then end, the log can contain transactions that are not on disk. The next process
+/// that opens the file makes these transactions visible. Readers that start afterwards see them, so they do not prevent
+/// copying them. A reader only prevents copying transactions that were committed after the reader started. Those are
+/// already on disk, because a commit becomes visible only after its sync.
 pub(crate) fn settle_log(connection: &Connection) -> Result<(), StoreError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {

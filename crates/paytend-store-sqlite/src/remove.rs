@@ -10,7 +10,7 @@ use crate::log::{Copied, truncate_log};
 use crate::store::SqliteStore;
 
 /// The maximum number of notifications that one write reads and changes. The limit keeps other operations from waiting
-/// long.
+/// too long.
 const CHUNK: usize = 1_000;
 
 const NO_WORK: &str = "NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.id) \
@@ -20,7 +20,8 @@ impl SqliteStore {
     /// Erases the notifications that an erasure selects, a limited number at a time.
     pub(crate) async fn erase_selected(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let erased = self.erase_chunks(erasure).await;
-        // An earlier call may have failed after it had erased values.
+        // The log is emptied even if this call failed or found nothing, because an earlier call may have failed after
+        // it had erased values.
         let emptied = self.empty_log().await;
         erased.and_then(|erased| emptied.map(|()| erased))
     }
@@ -36,7 +37,7 @@ impl SqliteStore {
         Ok(erased)
     }
 
-    /// Empties the write-ahead log, which contains earlier versions of the pages until then.
+    /// Empties the write-ahead log, because it can contain pages with the erased values.
     async fn empty_log(&self) -> Result<(), StoreError> {
         let options = self.shared.options.clone().must_exist();
         let emptied = tokio::task::spawn_blocking(move || {
@@ -51,7 +52,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Removes the content of processed notifications that were received before a time. A reader finds these
+    /// Removes the content of processed notifications that were received before a time. The read connection finds these
     /// notifications, so that the writer does not wait for the search.
     pub(crate) async fn drop_old_payloads(&self, before: i64) -> Result<u64, StoreError> {
         const DOING: &str = "find content to remove";
@@ -108,8 +109,8 @@ fn erase(
     Ok((ids.len() as u64, last))
 }
 
-/// Returns the ID of the notification that was received last before a time. IDs and times usually have the same order.
-/// If the clock was set back, larger IDs have earlier times. Their content is then removed later.
+/// Returns the ID of the last notification that was received before a time. Later IDs are not searched for content to
+/// remove. If the clock was set back, a later ID can also have an earlier time. A later call then removes its content.
 fn latest_before(connection: &Connection, before: i64) -> Result<Option<i64>, rusqlite::Error> {
     connection
         .prepare_cached(
@@ -119,8 +120,8 @@ fn latest_before(connection: &Connection, before: i64) -> Result<Option<i64>, ru
         .optional()
 }
 
-/// The query for some processed notifications that still have content. It reads the contents first, because the
-/// notifications without content are never removed.
+/// Returns the query for processed notifications that still have content. The query begins with the contents, because
+/// most notifications have no content after some time.
 pub(crate) fn droppable_sql() -> String {
     format!(
         "SELECT p.id FROM paytend_payload p CROSS JOIN paytend_notification n ON n.id = p.id \
@@ -135,7 +136,7 @@ fn droppable(connection: &Connection, before: i64, after: i64, latest: i64) -> R
         .collect()
 }
 
-/// Removes the content of those notifications that are still processed.
+/// Removes the content of these notifications, unless they have become pending again or dead letters.
 fn drop_payloads(transaction: &Transaction<'_>, ids: &[i64]) -> Result<u64, rusqlite::Error> {
     let mut statement =
         transaction.prepare_cached(&format!("DELETE FROM paytend_payload AS p WHERE p.id = ?1 AND {NO_WORK}"))?;
@@ -150,7 +151,8 @@ fn drop_payloads(transaction: &Transaction<'_>, ids: &[i64]) -> Result<u64, rusq
 mod tests {
     use super::*;
 
-    /// A plan that begins with the notifications reads more rows with each notification that was ever received.
+    /// The query plan must not begin with the notifications, because it would then read every notification that was
+    /// ever received.
     #[test]
     fn retention_reads_only_notifications_that_still_have_content() {
         let mut connection = Connection::open_in_memory().unwrap();

@@ -294,7 +294,7 @@ where
     fn reply(self: Box<Self>, committed: Result<(), NotCommitted>) {
         let ends_attempt = [COMPLETE, RELEASE, outbox::COMPLETE, outbox::RECORD].contains(&self.doing);
         let result = match (self.result, committed) {
-            // A rolled-back operation of the batch may have been the reason for a lost lease.
+            // If the lease was lost because of another operation in the batch, that operation was rolled back, too.
             (None | Some(Ok(_) | Err(FinishError::LeaseLost)), Err(NotCommitted::RolledBack(_))) if ends_attempt => {
                 Err(FinishError::NotApplied)
             }

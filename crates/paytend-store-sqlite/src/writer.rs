@@ -2,7 +2,7 @@
 //!
 //! The thread takes all waiting operations, runs each operation in a savepoint, commits once, and then sends all
 //! replies. While the thread waits for the disk, new operations wait in the queue. If a commit fails, every operation
-//! of its batch fails. [`NotCommitted`] distinguishes whether the commit was attempted.
+//! of its batch fails. [`NotCommitted`] reports whether the commit was attempted.
 
 use std::os::raw::c_int;
 use std::sync::Arc;
@@ -202,7 +202,6 @@ impl Writer {
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        // Workers are woken before the replies are sent.
         if wakes {
             (self.changed)();
         }
@@ -285,7 +284,7 @@ impl Failure {
         Self { reason: NotCommitted::RolledBack(store_error(doing, error)), suspect }
     }
 
-    /// Creates the failure for an error of the commit.
+    /// Creates the failure for a commit error.
     fn of_commit(error: rusqlite::Error) -> Self {
         let suspect = is_suspect(&error);
         Self { reason: NotCommitted::Unknown(store_error("commit", error)), suspect }

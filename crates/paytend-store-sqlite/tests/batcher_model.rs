@@ -2,7 +2,8 @@
 //! operations. The writer commits each batch together with the waiting counts, wakes workers, and sends the replies.
 //! The test uses the real `counts` module, together with models of the writer and the file.
 
-// Tests panic on unexpected results. The model uses only a part of the included code.
+// The lints are disabled, because tests panic on unexpected results, and because the model uses only a part of
+// `counts.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
 /// The `shuttle` versions of the synchronization primitives that `counts.rs` uses.
@@ -34,7 +35,7 @@ enum Mistake {
     EarlyRemoval,
 }
 
-/// The notification that arrives many times. It is stored before the test begins.
+/// The ID of the notification that arrives many times. It is stored before the test begins.
 const KNOWN: i64 = 0;
 const SENDERS: i64 = 2;
 const DUPLICATES: u64 = 3;
@@ -76,7 +77,7 @@ impl Store {
         reply.recv().unwrap()
     }
 
-    /// Counts a duplicate of a stored notification, and returns its number.
+    /// Counts a duplicate of the stored notification. Returns the number of duplicates so far.
     fn duplicate(&self) -> u64 {
         let stored = || Ok::<_, Infallible>(self.file.lock().unwrap().sightings.get(&KNOWN).copied().unwrap_or(0));
         self.counts.add(KNOWN, (0, None), stored).unwrap().unwrap()

@@ -69,7 +69,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         max_age: Duration,
     ) -> Result<Self, ConfigError> {
         let verifiers = Timeline::new(keys.iter().flat_map(ScheduledKey::bounds), |from| {
-            // Merchants can share a key. A shared key is added only once.
+            // Several merchants can have the same key. Such a key is added only once.
             let mut distinct: Vec<Arc<dyn RsaPublic>> = Vec::new();
             for key in used(keys, from) {
                 if distinct.iter().all(|known| known.public_key() != key.public_key()) {
@@ -160,7 +160,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
-    /// Always returns `false`, because verification uses only public keys and takes tens of microseconds.
+    /// Always returns `false`, because verification uses only public keys and takes less than 0.1 ms.
     fn uses_private_key(&self) -> bool {
         false
     }
@@ -181,8 +181,8 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             .facts(&Authentic { key: verified_by, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
-        // Count the key only after all checks. Otherwise a replayed old message would make an old key appear to be in
-        // use.
+        // Count the use of the key only after all checks. Otherwise a replayed old message would make an old key appear
+        // to be in use.
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,

@@ -143,12 +143,12 @@ impl Reason {
     }
 }
 
-/// Formats a duration with the two largest units whose values are not zero, or with one unit if the others are zero.
-/// Examples: `3 days 2 h`, `5 min 1 s`, `26 h`, `250 ms`.
+/// Formats a duration with its two largest units, for example `3 days 2 h` or `5 min 1 s`. Units whose value is zero
+/// are left out, as in `250 ms`. Days are used only from two days, so 26 hours are `26 h`.
 fn words(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    // A duration below two days is shown in hours, not in days, because limits are usually specified in hours.
+    // Below two days, hours are used instead of days, because limits are usually specified in hours.
     let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
     let mut parts = Vec::new();
     let mut rest = millis;

@@ -132,7 +132,7 @@ where
     }
 }
 
-/// Prepares public keys for the default backend.
+/// Loads public keys into the default backend.
 #[cfg(feature = "rustcrypto")]
 pub(crate) fn public(
     keys: impl IntoIterator<Item: std::borrow::Borrow<PublicKey>>,
@@ -214,7 +214,7 @@ struct Counter {
     key: Fingerprint,
     role: KeyRole,
     count: AtomicU64,
-    /// Seconds since the Unix epoch; 0 if the key has never been used.
+    /// The time of the last use, in seconds since the Unix epoch; 0 if the key has never been used.
     last: AtomicU64,
 }
 

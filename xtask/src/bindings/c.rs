@@ -71,7 +71,7 @@ pub(super) fn test() -> Result<(), String> {
     let shared = out.join("test-shared");
     compile("test", &shared, &[], "libpaytend.so")?;
     program(&shared).args([&vectors]).env("LD_LIBRARY_PATH", released()).run()?;
-    // `readme` and `failures` do not use the vectors.
+    // `readme` and `failures` ignore their argument, the path of the vectors.
     for name in ["test", "readme", "failures"] {
         let sanitized = out.join(format!("{name}-asan"));
         let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];

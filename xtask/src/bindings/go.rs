@@ -38,7 +38,8 @@ fn copy_library(module: &Path) -> Result<(), String> {
 }
 
 fn go(arguments: &[&str]) -> Program {
-    // Go's cache does not detect that a library was rebuilt, so the flags contain its modification time.
+    // Go's build cache does not detect that the library was rebuilt. The compiler flags therefore contain the library's
+    // modification time.
     let flags = format!("-DPAYTEND_BUILD={}", library_modified());
     program("go").args(["-C"]).args([source()]).args(arguments).env("CGO_CFLAGS", flags).env("GOFLAGS", "-mod=mod")
 }

@@ -71,7 +71,8 @@ fn messages(line: usize, code: &str) -> Vec<Text> {
     while let Some(letter) = letters.next() {
         match (&mut literal, letter) {
             (None, '"') => literal = Some(String::new()),
-            // A character literal, such as '"'.
+            // Skips the character after a single quote, because the double quote in a literal such as '"' does not
+            // begin a string.
             (None, '\'') => {
                 let _ = letters.next();
             }

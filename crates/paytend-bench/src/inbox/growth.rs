@@ -45,7 +45,7 @@ pub(super) async fn postgres(sizes: &[usize]) -> Option<Vec<Point>> {
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).max_connections(10).open().await.unwrap();
     let kibibytes = || async {
-        // On a long-running server, autovacuum would do this.
+        // Does what autovacuum would do on a long-running server.
         execute(&config, "VACUUM ANALYZE").await;
         let size = "SELECT (pg_database_size(current_database()) / 1024)::int";
         u64::try_from(number(&config, size).await).unwrap()
@@ -86,7 +86,7 @@ async fn measure<S: Store>(store: &S, sizes: &[usize], kibibytes: impl AsyncFn()
 
 async fn accept<S: Store>(store: &S, keys: &Arc<StoreKeys>, numbers: Range<usize>) {
     let accepted = futures_util::stream::iter(numbers).map(|number| {
-        // One kilobyte of content, which differs only in its last digits.
+        // One kilobyte of content. The contents of two notifications differ only in their last digits.
         let content = format!("{number:0>1000}");
         let notification = TestNotification { business_id: Some(number.to_string()), ..TestNotification::new(content) };
         store.accept(notification.prepare(keys))

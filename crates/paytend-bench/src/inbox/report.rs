@@ -93,8 +93,8 @@ impl Report {
             );
             let _ = writeln!(
                 out,
-                "Beyond verification, a new notification takes {} µs and a duplicate {} µs: a duplicate is {} times\n\
-                 cheaper (floor {}).\n",
+                "In addition to its verification, a new notification takes {} µs and a duplicate {} µs. A duplicate\n\
+                 is {} times cheaper (floor {}).\n",
                 decimal(rates.cost(rates.new)),
                 decimal(rates.cost(rates.duplicates)),
                 decimal(rates.duplicates()),
@@ -137,8 +137,8 @@ impl Report {
         for (store, points) in &self.growth {
             let _ = write!(
                 out,
-                "\n{store}: at the last size, accepting takes {} times as long as at the first, and completing takes\n\
-                 {} times as long (at most {}).\n",
+                "\n{store}: at the largest size, accepting takes {} times as long as at the smallest, and completing\n\
+                 takes {} times as long (at most {}).\n",
                 decimal(slowdown(points, |point| point.new)),
                 decimal(slowdown(points, |point| point.completed)),
                 decimal(SLOWDOWN),

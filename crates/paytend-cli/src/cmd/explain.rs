@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if explanation.authentic() {
         return shown;
     }
-    // Output that nothing reads does not replace the verdict.
+    // A failure to write the output is ignored, so that the exit code reports the verdict.
     Err(Failure::new(Category::NotAuthentic, "the message is not authentic"))
 }
 

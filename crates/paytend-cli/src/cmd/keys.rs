@@ -106,7 +106,7 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
         read => read.map_err(failed)?,
     };
     let unloadable = |error| backend_failure(&input.name, error);
-    // Loading the key into the backend checks that the parts of the key are consistent.
+    // The backend refuses a key whose numbers do not match each other.
     let mut description = match &key {
         AnyKey::Private(key) => {
             BACKEND.private(key).map_err(unloadable)?;

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (kind, None) => Expected::danger_any_partner(kind),
     };
-    // The command opens a single message, so the largest limit is safe.
+    // The largest limit is used for all kinds. This is safe, because the command opens only one message.
     expected = expected.with_max_bytes(Kind::Request.default_max_bytes());
     if args.message.unsigned_payload {
         expected = expected.unsigned_payload();
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut inputs = Inputs::with_message();
     args.message.keys.reserve(&mut inputs)?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
-    // Reading one byte above the limit is enough to refuse the document as too large.
+    // One byte more than the limit is read, so that `open` refuses a document that is too large.
     let document = start_of_stdin(expected.max_bytes() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {
         Error::UnsignedFailure(failure) => {

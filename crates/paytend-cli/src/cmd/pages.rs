@@ -64,7 +64,7 @@ async fn print_list(name: &str, client: &Client, payload: &str, limit: usize) ->
 async fn print<Q: Paged>(client: &Client, payload: &str, limit: usize) -> Result<(), Failure> {
     let query: Q = serde_json::from_str(payload).map_err(Failure::usage)?;
     let mut items = client.pages(query);
-    // On a terminal, the printed items show the progress, so no progress line is needed.
+    // If the items are printed on a terminal, the user sees the progress without a progress line.
     let progress = (!std::io::stdout().is_terminal()).then(|| Progress::counting("items fetched:"));
     for _ in 0..limit {
         match items.try_next().await? {

@@ -139,7 +139,8 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
-    // The public keys are written for the receivers of these notifications. The sandbox does not read them.
+    // Asking for the keys writes them to the key directory, where receivers of PayBy and PayerMax notifications read
+    // them.
     if !keys.join("payby-public.b64").exists() {
         sandbox.payby_key().map_err(|error| configuration(&error))?;
     }
@@ -154,7 +155,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         sandbox_control::greet(&sandbox, &keys)?;
         return signals.received().await;
     }
-    // The JSON is written as text, so that its members have this order.
+    // A JSON map would sort the members by name, so the line is written as text.
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
     let token = sandbox.token().map(|token| ("control_token", token.to_owned()));

@@ -46,7 +46,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return list(args.json);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    // Output that nothing reads does not stop the scenarios, and does not replace their result.
+    // If the output cannot be written, the scenarios still run. The first failure to write is returned only if no
+    // scenario fails.
     let mut printed: Result<(), Failure> = Ok(());
     let mut inputs = Inputs::default();
     for name in &args.scenarios {

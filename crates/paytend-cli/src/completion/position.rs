@@ -16,7 +16,8 @@ pub(super) struct Position<'w> {
 }
 
 impl<'w> Position<'w> {
-    /// Finds the argument that the last word belongs to. Returns `None` if there is no such argument.
+    /// Finds the argument that the last word belongs to. Returns `None` if there is no such argument or its values are
+    /// not known.
     pub(super) fn of(root: &Command, words: &'w [String]) -> Option<Self> {
         let (last, before) = words.split_last()?;
         let (mut command, mut path, mut positionals) = (root, Vec::new(), Vec::new());
@@ -42,7 +43,7 @@ impl<'w> Position<'w> {
             (None, _) if last.starts_with('-') => return None,
             (None, _) => {
                 let all: Vec<&Arg> = command.get_positionals().collect();
-                // Additional words belong to the last positional argument, if it can be repeated.
+                // If the last positional argument can be repeated, all further words belong to it.
                 (
                     *all.get(positionals.len()).or_else(|| all.last().filter(|last| is_repeated(last)))?,
                     last.as_str(),

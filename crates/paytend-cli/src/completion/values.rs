@@ -40,14 +40,15 @@ fn fields(fields: &[paytend_model::Field]) -> Vec<String> {
     paths.iter().map(|path| format!("{path}=")).collect()
 }
 
-/// Returns the completions of a partly typed fault: first operations, then kinds, then limits.
+/// Returns the completions of the fault that is being typed. Its parts are an operation, a kind and limits, separated
+/// by colons.
 fn faults(current: &str) -> Vec<String> {
     let mut parts = current.split(':');
     let on = parts.next().unwrap_or_default();
     match (parts.next(), parts.next()) {
         (None, _) => operations().iter().map(|entry| format!("{}:", entry.info.name)).collect(),
         (Some(_), None) => {
-            // A kind with a duration is completed only up to the duration.
+            // The user types the duration of kinds such as `late:DURATION`.
             KINDS.iter().map(|kind| format!("{on}:{}", kind.kind.trim_end_matches("DURATION"))).collect()
         }
         _ => {

@@ -84,7 +84,8 @@ fn data_is_printed_and_the_exit_code_reports_the_outcome() {
     let report = checked("call", &topup.stdout);
     assert_eq!((topup.code, &report["outcome"], &report["resp_code"]), (0, &"succeeded".into(), &"00".into()));
     assert_eq!((&report["operation"], &report["data"]["orderNo"]), (&"issuing.topup".into(), &"T-1".into()));
-    // A second submission of the order is rejected. Its output has the same members as the first.
+    // The order number is already used, so this topup is rejected. The JSON output has the same members as after a
+    // success.
     let rejected = connected.topup("T-1", &["--json"]);
     let report = checked("call", &rejected.stdout);
     assert_eq!((rejected.code, &report["outcome"], &report["data"]), (6, &"rejected".into(), &Value::Null));
@@ -127,7 +128,7 @@ fn data_is_read_from_files_options_or_standard_input() {
     );
     assert_eq!(upload.code, 0, "{}", upload.stderr);
     assert!(upload.stdout.contains("\"fileContent\":\"ey"), "{}", upload.stdout);
-    // `-` is standard input, for one option only.
+    // `-` selects standard input. Only one option can use it.
     let from_stdin = |args: &[&str]| {
         let fields =
             ["issuing.uploadDocument", "-f", "holderId=H1", "-f", "fileType=3", "-f", "suffix=.jpeg", "--dry-run"];
@@ -175,7 +176,7 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     assert!(refused.code == 2 && refused.stderr.contains("pass --yes"), "{} {}", refused.code, refused.stderr);
     let confirmed = connected.topup("T-1", &[&elsewhere[..], &["--yes"]].concat());
     assert_eq!(confirmed.code, 5, "{}", confirmed.stderr);
-    // A server on this machine that is not a sandbox could be a tunnel to production.
+    // This server is on this machine but does not identify itself as a sandbox, so it could be a tunnel to production.
     let tunnel = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", tunnel.local_addr().unwrap());
     std::thread::spawn(move || tunnel.incoming().for_each(answer_as_api));
@@ -188,7 +189,7 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     assert_eq!(connected.topup("T-1", &[&elsewhere[..], &["--dry-run"]].concat()).code, 0);
 }
 
-/// Responds to every request like an API without a sandbox control interface.
+/// Responds like Paytend's API, which has no control interface, so the server cannot be mistaken for a sandbox.
 fn answer_as_api(stream: std::io::Result<std::net::TcpStream>) {
     let mut stream = stream.unwrap();
     let mut request = [0; 16 << 10];
@@ -226,7 +227,7 @@ fn show_wire_prints_the_messages_and_sends_one_request() {
     let shown = connected.call(&query);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
     assert!(shown.stderr.contains("> {\"") && shown.stderr.contains("bizData") && shown.stderr.contains("< HTTP 200"));
-    // The documents are encrypted.
+    // The wire format is encrypted.
     assert!(!shown.stderr.contains("1755902") && shown.stdout.contains("balance"), "{}", shown.stderr);
 }
 

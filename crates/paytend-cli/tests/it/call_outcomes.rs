@@ -32,8 +32,8 @@ fn interrupted(connected: &Connected, args: &[&str], is_time: impl Fn() -> bool)
     (checked("call", &stdout), stderr)
 }
 
-/// When the command is interrupted, the first attempt has finished and the query is still in progress. Only the first
-/// attempt can have had an effect.
+/// The command is interrupted while it is querying the order. The topup itself was sent before, so its outcome is
+/// unknown.
 #[cfg(unix)]
 #[test]
 fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
@@ -47,7 +47,7 @@ fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
     assert!(stderr.contains("paytend call getTopupResult -f orderNo=T-1"), "{stderr}");
 }
 
-/// The server never completes the TLS handshake, so it receives no request.
+/// The command is interrupted during the TLS handshake, which the server never completes, so nothing was sent.
 #[cfg(unix)]
 #[test]
 fn request_interrupted_before_sending_is_reported_as_unsent() {
@@ -69,8 +69,8 @@ fn request_interrupted_before_sending_is_reported_as_unsent() {
 fn exit_code_with_resolve_reports_the_state_of_the_order() {
     let connected = Connected::new();
     assert_eq!(connected.topup("T-1", &[]).code, 0);
-    // The order number is already used, so the order is rejected. The query's response is not authentic, so the outcome
-    // stays unknown.
+    // The second topup is rejected, because its order number is already used. The query cannot confirm this, because
+    // its response is signed with a wrong key. The outcome is therefore unknown.
     connected.fault("getTopupResult:wrongKey");
     let unconfirmed = connected.topup("T-1", &["--resolve", "--json"]);
     let report = checked("call", &unconfirmed.stdout);
@@ -93,7 +93,7 @@ fn exit_code_with_resolve_reports_the_state_of_the_order() {
         assert_eq!(report["state"], state, "{number}");
         assert_eq!(resolved.stderr.contains("the order exists and has failed"), code == 6, "{}", resolved.stderr);
     }
-    // If nothing reads the output, or it cannot be written, the exit code still reports the outcome.
+    // The exit code still reports the outcome if the output is a closed pipe or a full device.
     let number = std::cell::Cell::new(3);
     let new_order = || {
         number.set(number.get() + 1);

@@ -1,4 +1,4 @@
-//! A closed pipe is not an error, and does not replace a result other than success.
+//! Tests that commands report their results in the exit code even if their output is a closed pipe.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use crate::inbox_service::{Workplace, runtime};
 use crate::outbox::Place;
 use crate::support::{Keys, command, finish, run};
 
-/// Runs a command whose reader of standard output has exited, and returns its exit code and standard error.
+/// Runs a command whose standard output is a closed pipe, and returns its exit code and standard error.
 fn into_closed_pipe(command: &mut Command, stdin: &[u8]) -> (i32, String) {
     let file = tempfile::tempdir().unwrap();
     let input = file.path().join("stdin");
@@ -18,7 +18,7 @@ fn into_closed_pipe(command: &mut Command, stdin: &[u8]) -> (i32, String) {
     (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
 }
 
-/// Runs a command as text and as JSON.
+/// Runs a command with and without `--json`, and checks its exit code and standard error.
 fn in_both_forms(args: &[&str], stdin: &[u8], expected: (i32, &str)) {
     for form in [&[][..], &["--json"]] {
         let (code, stderr) = into_closed_pipe(command().args(args).args(form), stdin);
@@ -27,7 +27,7 @@ fn in_both_forms(args: &[&str], stdin: &[u8], expected: (i32, &str)) {
 }
 
 #[test]
-fn verdict_of_explain_is_kept() {
+fn explain_keeps_its_exit_code_when_the_pipe_is_closed() {
     let keys = Keys::new();
     let case = paytend_vectors::detached().into_iter().find(|case| case.key == "payby" && case.valid).unwrap();
     let public = keys.arg("payby.pub");
@@ -37,13 +37,13 @@ fn verdict_of_explain_is_kept() {
 }
 
 #[test]
-fn failed_scenario_is_reported_even_after_others() {
+fn failed_scenario_is_reported_when_the_pipe_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let failing = folder.path().join("failing.toml");
     std::fs::write(&failing, "name = \"mine\"\n[[step]]\nfunds = true\nexpect = { EUR = \"1.00\" }\n").unwrap();
     let failing = failing.to_str().unwrap();
     in_both_forms(&["scenario", failing], b"", (1, failing));
-    // The pipe is already closed when the first scenario is printed.
+    // The second scenario still runs, although the result of the first cannot be printed.
     in_both_forms(&["sandbox", "scenario", "run", "topup-lost-response", failing], b"", (1, failing));
     let stdin = std::fs::read(failing).unwrap();
     let ran = finish(command().args(["scenario", "-"]), &stdin);
@@ -51,7 +51,7 @@ fn failed_scenario_is_reported_even_after_others() {
 }
 
 #[test]
-fn problems_of_stores_are_reported() {
+fn store_problems_are_reported_when_the_pipe_is_closed() {
     let place = Place::new();
     place.lose_key();
     let store = format!("sqlite:{}", place.path.display());

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::pty::Terminal;
 use crate::support::{command, finish, run};
 
-/// The end of each command line, and the words that the shell offers to replace its last word.
+/// Command lines, each with the words that the shell offers in place of the last word.
 const CASES: &[(&str, &[&str])] = &[
     ("paytend call issuing.top", &["issuing.topup"]),
     ("paytend call topup -f ord", &["orderNo="]),
@@ -25,7 +25,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("paytend config set dead", &["deadline_seconds"]),
 ];
 
-/// Completions of words that bash splits at `:` and `=`. Only the part after the separator is replaced.
+/// Command lines whose last word contains `:` or `=`. bash splits such words there, so only the part after the
+/// separator is replaced.
 const SEPARATED: &[(&str, &[&str])] = &[
     ("paytend sandbox fault set topu", &["topup:"]),
     ("paytend sandbox fault set topup:reset", &["resetBefore", "resetAfter"]),
@@ -61,7 +62,7 @@ impl Place {
         shell.env("PATH", path).env("PAYTEND_CONFIG", self.path("config.toml")).env_remove("PAYTEND_PROFILE")
     }
 
-    /// Runs a program of the shell, and returns the lines that it prints.
+    /// Runs the shell with these arguments, and returns the lines that it prints.
     fn lines(&self, shell: &str, args: &[&str]) -> Vec<String> {
         let ran = finish(self.prepare(Command::new(shell).args(args)), b"");
         assert_eq!((ran.code, &*ran.stderr), (0, ""), "{args:?}");
@@ -133,7 +134,8 @@ fn zsh_completes_values_of_commands_and_options() {
         return;
     }
     let place = Place::new("zsh");
-    // The static names of the settings come from the generated function, which needs the completion system of zsh.
+    // The names of settings come from the generated function, which needs zsh's completion system. This script replaces
+    // that system with simple functions, so these cases are left out.
     for (line, expected) in CASES.iter().filter(|(line, _)| !line.contains("config set")) {
         let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
         let program = format!(
@@ -154,7 +156,7 @@ fn zsh_completes_values_of_commands_and_options() {
     assert_eq!(place.lines("zsh", &["-f", "-c", &program]), ["_paytend"]);
 }
 
-/// The command that the scripts call prints neither values nor errors for an unknown word.
+/// `complete-values` prints neither values nor errors, because errors would disturb the command line.
 #[test]
 fn nothing_is_completed_for_unknown_positions_or_invalid_files() {
     let folder = tempfile::tempdir().unwrap();

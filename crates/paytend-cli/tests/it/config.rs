@@ -112,7 +112,7 @@ fn secrets_are_neither_accepted_as_arguments_nor_shown() {
         let ran = config.run(args);
         assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("CANARY"), "{args:?}: {} {}", ran.stdout, ran.stderr);
     }
-    // The line with a syntax error is not shown either.
+    // The error for invalid TOML does not quote the line, which can contain a key.
     std::fs::write(config.file(), "[profiles.one]\nprivate_key = CANARY\n").unwrap();
     let ran = config.run(&["config", "list"]);
     assert!(ran.code == 3 && ran.stderr.contains("line 2") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
@@ -183,7 +183,8 @@ fn invalid_profile_is_not_written() {
     assert!(not_sandbox.code == 3 && not_sandbox.stderr.contains("paytend.toml"), "{}", not_sandbox.stderr);
 }
 
-/// The lock file is created beside the profile file. A file of another program with a similar name keeps its content.
+/// `config set` creates a lock file beside the profile file. If a different program has a file with this or a similar
+/// name, its content is kept.
 #[test]
 fn files_beside_the_profile_file_are_not_changed() {
     let (folder, keys) = (tempfile::tempdir().unwrap(), Keys::new());
@@ -195,7 +196,7 @@ fn files_beside_the_profile_file_are_not_changed() {
         let run = |args: &[&str]| finish(command().args(args).env("PAYTEND_CONFIG", &file), b"");
         assert_eq!(run(&["config", "set", "max_in_flight", "3", "--profile", "two"]).code, 0);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{text}max_in_flight = 3\n"), "{name}");
-        // A change that is refused.
+        // A change that the command refuses does not change the neighbouring file either.
         let (own, paytend) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
         let init = ["config", "init", "two", "--base-url", "sandbox", "--partner-id", "888666000100260"];
         let refused = run(&[&init[..], &["--private-key-file", &own, "--public-key-file", &paytend]].concat());
@@ -204,7 +205,7 @@ fn files_beside_the_profile_file_are_not_changed() {
     }
 }
 
-/// Paths in arguments are relative to the current directory, and paths in a profile to its file.
+/// Relative paths in arguments start at the current directory, but relative paths in a profile start at its file.
 #[test]
 fn relative_paths_are_stored_as_absolute_paths() {
     let (config, keys) = (Config::new(), Keys::new());
@@ -218,7 +219,7 @@ fn relative_paths_are_stored_as_absolute_paths() {
     }
 }
 
-/// Each process changes a different setting, and no change is lost.
+/// Several processes change different settings at the same time.
 #[test]
 fn concurrent_changes_are_all_stored() {
     let (config, keys, random) = (Config::new(), Keys::new(), Seeded::new());
@@ -259,7 +260,7 @@ fn environment_variables_override_a_sandbox_profile() {
     from_env.env("PAYTEND_PUBLIC_KEY_FILE", keys.join("paytend-public.b64"));
     from_env.env("PAYTEND_PARTNER_ID", std::fs::read_to_string(keys.join("partner-id")).unwrap().trim());
     assert_eq!(call(&mut from_env).code, 0);
-    // Options override the environment. A key directory needs no profile.
+    // Options override environment variables. With a key directory, no profile is needed.
     let mut options = config.command(&[]);
     options.env("PAYTEND_BASE_URL", "http://127.0.0.1:1").env("PAYTEND_PROFILE", "none");
     options.args(["call", "getPartnerBalance", "--keys", keys.to_str().unwrap()]);

@@ -195,7 +195,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
         let explains = ["explain", "--public-key", &peer, "--private-key", &own];
         let other =
             ["explain", "--public-key", &peer, "--private-key", &keys.arg("partner.pem"), "--other-private-key", &own];
-        // The input is not a message, so `explain` exits with 4 after it has read the keys.
+        // Exit code 4 means that the keys were accepted, because the input is not a message.
         for (command_line, code) in [(&opens[..], 0), (&explains[..], 4), (&other[..], 4)] {
             let refused = run(command_line, b"{}");
             assert_eq!(refused.code, 3, "{command_line:?}: {}", refused.stderr);

@@ -69,7 +69,7 @@ fn every_demo_step_passes() {
 #[test]
 fn demo_does_not_depend_on_the_environment() {
     let folder = tempfile::tempdir().unwrap();
-    // The sandbox refuses a key directory with a name such as `live`, unless an option allows it.
+    // The sandbox refuses key directories with `live` in their path by default. The demo must work there too.
     let temporary = folder.path().join("live");
     std::fs::create_dir(&temporary).unwrap();
     let mut demo = command();

@@ -134,7 +134,7 @@ fn keys_from_the_wrong_side_and_small_keys_are_reported() {
     let fault = ["control", "--url", &url, "fault", "getPartnerBalance:wrongKey:next"];
     assert_eq!(finish(command().args(fault), b"").code, 0);
     place.doctor(&[]).expect("signed query", "fail", "may not be Paytend's").expect("key pair", "ok", "");
-    // This private key does not belong to the public key.
+    // Replaces the private key, so that the public key file next to it no longer matches.
     let random = Seeded::new();
     let other = rustcrypto::generate(1024, &random).unwrap().to_pkcs8_pem().unwrap();
     std::fs::write(place.keys("partner-private.pem"), other.as_bytes()).unwrap();
@@ -155,7 +155,7 @@ fn secret_files_that_other_users_can_read_are_reported() {
     set_mode(&place.keys("partner-private.pem"), 0o644);
     let report = place.doctor(&[]);
     report.expect("permissions", "fail", "accessible to other users").expect("connection", "ok", "");
-    // The next step is a command that solves the problem.
+    // The command that `doctor` suggests solves the problem.
     let fixed = Command::new("sh").args(["-c", &report.next("permissions")]).status().unwrap();
     assert!(fixed.success());
     assert_eq!(place.doctor(&[]).code, 0);
@@ -217,7 +217,7 @@ pub(crate) fn answer(stream: &mut (impl std::io::Read + std::io::Write), status:
             return Ok(());
         }
         head.push(byte[0]);
-        // A TLS handshake begins with the byte 22.
+        // A TLS handshake begins with the byte 22 and contains no empty line, so the response is sent immediately.
         if head == [22] {
             break;
         }
@@ -276,7 +276,7 @@ fn doctor_reports_stores_that_cannot_be_used() {
     good.expect("store", "ok", "synchronous").expect("store key", "ok", "");
     std::fs::remove_file(format!("{}.key", file.display())).unwrap();
     place.doctor(&["--store", &store]).expect("store key", "warn", "does not exist");
-    // The store file is damaged.
+    // Overwrites a part of the store file.
     let mut bytes = std::fs::read(&file).unwrap();
     let random = Seeded::new();
     let start = 100 + usize::try_from(random.next() % 900).unwrap();
@@ -290,7 +290,7 @@ fn doctor_reports_stores_that_cannot_be_used() {
     );
 }
 
-/// Creates a store by starting and stopping its service.
+/// Creates a store by starting `paytend inbox serve` and stopping it.
 fn created(store: &str, keys: &Path) {
     let mut service = command();
     service.args(["inbox", "serve", "--store", store, "--keys", keys.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
@@ -299,7 +299,6 @@ fn created(store: &str, keys: &Path) {
     service.0.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
 }
 
-/// If the output cannot be written, the exit code still reports the result.
 #[test]
 fn exit_code_reports_the_result_even_if_the_output_cannot_be_written() {
     let place = Place::new(&[]);

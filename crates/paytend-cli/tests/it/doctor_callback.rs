@@ -11,7 +11,7 @@ use crate::doctor::{Place, Running, doctor, plain_server};
 use crate::schema::checked;
 use crate::support::{command, finish};
 
-/// Starts a server that acknowledges every request as Paytend expects it. Returns its URL.
+/// Starts a server that answers every request with the acknowledgement that Paytend expects, and returns its URL.
 fn acknowledging_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -40,7 +40,7 @@ fn acknowledging_server() -> String {
 }
 
 #[test]
-fn receiver_acknowledges_signed_notifications_and_refuses_forged_ones() {
+fn doctor_reports_whether_a_receiver_refuses_forged_notifications() {
     let place = Place::new(&[]);
     let keys = place.keys("");
     let keys = keys.to_str().unwrap();
@@ -77,7 +77,8 @@ fn receiver_acknowledges_signed_notifications_and_refuses_forged_ones() {
     page.expect("callback", "fail", "HTTP 200").expect("forgery", "warn", "HTTP 200");
     assert!(!page.json.to_string().contains("CANARY"), "{}", page.json);
     place.doctor(&["--callback", "http://127.0.0.1:1/"]).expect("callback", "fail", "cannot connect");
-    // A profile has no private key of the provider, so only the forged notification is sent.
+    // With a profile, only the forged notification is sent, because a test notification needs the provider's private
+    // key.
     let config = place.folder.path().join("config.toml");
     let init = ["config", "init", "local", "--from-sandbox", keys];
     assert_eq!(finish(command().env("PAYTEND_CONFIG", &config).args(init), b"").code, 0);

@@ -26,7 +26,6 @@ fn with_profiles(place: &Place) -> impl Fn(&[&str]) -> Command {
     with
 }
 
-/// The next step changes the settings that were checked, and never another profile.
 #[test]
 fn next_step_changes_the_settings_that_were_checked() {
     let place = Place::new(&[]);
@@ -51,7 +50,7 @@ fn next_step_changes_the_settings_that_were_checked() {
     assert_eq!(next(&mut variables, "private key"), "set PAYTEND_PRIVATE_KEY_FILE");
     assert_eq!(next(&mut variables, "partner ID"), "set PAYTEND_PARTNER_ID");
 
-    // The key directory, with and without its profile.
+    // The settings come from a key directory, first with and then without its `paytend.toml`.
     place.set("public_key_file = \"partner-public.b64\"");
     let directory = place.doctor(&[]);
     let file = place.keys("paytend.toml");
@@ -64,9 +63,9 @@ fn next_step_changes_the_settings_that_were_checked() {
     assert_eq!(directory.next("base URL"), "pass --base-url URL");
 }
 
-/// `PAYTEND_PASSPHRASE` replaces the profile's file, as it does for a call.
+/// In all three commands, `PAYTEND_PASSPHRASE` overrides the passphrase file in the profile.
 #[test]
-fn passphrase_is_the_one_that_a_call_uses() {
+fn doctor_and_inspect_use_the_same_passphrase_as_call() {
     let place = Place::new(&[]);
     let with = with_profiles(&place);
     let form = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == "encrypted-pbkdf2.pem").unwrap();

@@ -25,7 +25,7 @@ fn tls_stream<S: Read + Write>(config: &Arc<ServerConfig>, stream: S) -> TlsStre
     StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
 }
 
-/// Reads to the end, and returns what was received before an error.
+/// Reads until the end of the stream or an error, and returns the received bytes.
 fn received(mut stream: impl Read) -> Vec<u8> {
     let mut received = Vec::new();
     let _ = stream.read_to_end(&mut received);
@@ -36,12 +36,13 @@ fn received(mut stream: impl Read) -> Vec<u8> {
 struct RecordingServer {
     port: u16,
     stop: Arc<AtomicBool>,
-    /// Returns the number of connections, and the decrypted bytes.
+    /// The thread returns the number of connections, and the decrypted bytes.
     thread: JoinHandle<(usize, Vec<u8>)>,
 }
 
 impl RecordingServer {
-    /// Starts a server. With `proxy`, the first connection has this configuration, and is a tunnel to the server.
+    /// Starts a server. If `proxy` is set, the first connection is a proxy with this configuration, which opens a
+    /// tunnel to the server.
     fn start(proxy: Option<Arc<ServerConfig>>) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -70,7 +71,8 @@ impl RecordingServer {
         Self { port, stop, thread }
     }
 
-    /// Stops the server after its clients have ended. Returns the number of connections, and the decrypted bytes.
+    /// Stops the server, which waits until its clients have disconnected. Returns the number of connections, and the
+    /// decrypted bytes.
     fn finish(self) -> (usize, String) {
         self.stop.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(("127.0.0.1", self.port)).unwrap());
@@ -130,7 +132,6 @@ fn doctor_reports_why_a_certificate_is_not_accepted() {
     place.doctor(&["--base-url", &plain]).expect("certificate", "fail", "TLS");
 }
 
-/// A certificate that expires soon is accepted with a warning.
 #[test]
 fn certificate_that_expires_soon_causes_a_warning() {
     let place = Place::new(&[]);
@@ -155,7 +156,7 @@ fn rcgen_root() -> String {
     params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
 }
 
-/// Another server takes the place of the proxy after the first connection.
+/// After the first connection, a server with a different certificate listens on the proxy's port.
 #[test]
 fn password_is_not_sent_to_a_proxy_that_is_not_verified() {
     let (place, authority, key) = (Place::new(&[]), authority(), KeyPair::generate().unwrap());
@@ -174,14 +175,14 @@ fn password_is_not_sent_to_a_proxy_that_is_not_verified() {
 }
 
 #[test]
-fn certificates_are_shown_without_a_request() {
+fn certificates_are_shown_without_sending_a_request() {
     let (place, server) = (Place::new(&[]), RecordingServer::start(None));
     let report = place.doctor(&["--base-url", &format!("https://localhost:{}", server.port)]);
     report.expect("certificate", "fail", "self-signed");
     assert_eq!(server.finish(), (2, String::new()));
 }
 
-/// A server may present certificates that are not needed.
+/// A server may also present certificates that are not needed to verify its own.
 #[test]
 fn expired_certificate_outside_the_chain_is_ignored() {
     let place = Place::new(&[]);
@@ -200,7 +201,7 @@ fn expired_certificate_outside_the_chain_is_ignored() {
     valid.expect("certificate", "ok", "valid until 3000-01-01");
 }
 
-/// A host in `NO_PROXY` is reached without the proxy, so the proxy is not the cause of a failure.
+/// The client connects to a host in `NO_PROXY` directly, so a failure is not caused by the proxy.
 #[test]
 fn proxy_is_not_reported_for_a_host_in_no_proxy() {
     let place = Place::new(&[]);

@@ -66,7 +66,7 @@ impl Place {
 #[test]
 fn sandbox_deliveries_can_be_listed_shown_and_resent() {
     let place = Place::new();
-    // Without a callback URL, a delivery is created but not posted.
+    // No callback URL is set yet, so this notification is not posted.
     assert_eq!(place.trigger("payby.transfer-to-bank").code, 6);
     place.connect();
     for event in ["baas.fund-deposit", "payby.transfer-to-bank", "payermax.balance-change"] {
@@ -91,7 +91,8 @@ fn sandbox_deliveries_can_be_listed_shown_and_resent() {
     let elsewhere = place.events(&["resend", "3", "4", "--to", "http://127.0.0.1:1/"]);
     assert_eq!((elsewhere.code, elsewhere.stdout.lines().count()), (6, 2), "{}", elsewhere.stderr);
     assert!(elsewhere.stderr.contains("2 notifications"), "{}", elsewhere.stderr);
-    // The listener receives four notifications once, and two of them a second time.
+    // The listener received five notifications: three when the events were triggered, and two from resending. Only
+    // delivery 2 was a duplicate, because delivery 1 had not been posted before.
     let received = place.listener.wait_for(6).iter().skip(1).map(|line| checked("listen", line)).collect::<Vec<_>>();
     assert_eq!(received.iter().filter(|line| line["duplicate"] == true).count(), 1, "{received:?}");
 
@@ -120,7 +121,8 @@ fn tail_prints_new_deliveries_even_after_a_reset() {
     place.connect();
     assert_eq!(place.trigger("baas.fund-deposit").code, 0);
     let tail = Lines::start(&["events", "tail", "--sandbox", &place.control_url(), "--json"]);
-    // Deliveries from before the start of `tail` are not printed, so new deliveries are created until one is printed.
+    // `tail` prints only deliveries that are created after it has started. When this is the case is not known, so
+    // deliveries are created until one is printed.
     let wait_for = |count: usize| {
         let start = Instant::now();
         while tail.lines.lock().unwrap().len() < count {
@@ -137,7 +139,7 @@ fn tail_prints_new_deliveries_even_after_a_reset() {
     assert_eq!(checked("events-sandbox", &wait_for(known + 1)[known])["id"], 1);
 }
 
-/// If neither `--keys` nor `--profile` is passed, the selected profile is used, as in other commands.
+/// Without these options, `listen` uses the default profile. Here, there is none.
 #[test]
 fn listen_without_keys_fails_and_names_the_options() {
     let ran = run(&["listen"], b"");
@@ -148,7 +150,7 @@ fn listen_without_keys_fails_and_names_the_options() {
     assert_eq!(run(&["listen", "--profile", "none", "--keys", "keys"], b"").code, 2);
 }
 
-/// Environment variables configure a listener without a profile, as in other commands.
+/// Without a profile, environment variables are sufficient, as in other commands.
 #[test]
 fn listener_reads_its_keys_from_the_environment() {
     let keys = Keys::new();
@@ -162,7 +164,8 @@ fn listener_reads_its_keys_from_the_environment() {
     assert_eq!(ready["routes"], routes);
 }
 
-/// Starts a receiver that refuses each notification, but only after a message from the returned sender.
+/// Starts a receiver that refuses notifications. It responds to a notification only when the returned sender sends a
+/// message.
 fn held_receiver() -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -54,8 +54,7 @@ fn explain_reports_a_changed_body_and_a_wrong_key() {
     assert!(!ran.stdout.contains("signed text:"), "{}", ran.stdout);
     assert!(ran.stderr.contains("not authentic"), "{}", ran.stderr);
 
-    // The message is encrypted for the key passed with --other-private-key. The environment variable contains the wrong
-    // key.
+    // The key in the environment variable cannot decrypt the message, but the key in `--other-private-key` can.
     let case = paytend_vectors::envelope().into_iter().find(|case| case.payload_field == "content").unwrap();
     let (other, peer) = (keys.arg(&format!("{}.pem", case.receiver)), keys.arg(&format!("{}.pub", case.sender)));
     let args = ["explain", "--other-private-key", &other, "--public-key", &peer];
@@ -130,7 +129,7 @@ fn authentic_message_with_findings_exits_with_0() {
 }
 
 #[test]
-fn possible_causes_are_listed_separately() {
+fn possible_causes_are_listed_separately_from_findings() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");

@@ -15,7 +15,7 @@ fn color_option_overrides_no_color_and_the_default() {
     assert!(escapes(&["--color", "always", "call", "toppup"], "TERM", "xterm"), "errors");
     assert!(!escapes(&["help", "errors", "--color", "never"], "TERM", "xterm"));
     assert_eq!(run(&["help", "errors", "--color", "sometimes"], b"").code, 2);
-    // The option also applies to usage errors and to the short help, and not after `--`.
+    // `--color` also applies to usage errors and to the short help. After `--`, it is not an option.
     assert!(escapes(&["--color", "always", "nothing"], "TERM", "xterm"));
     assert!(escapes(&["call", "--color=always", "-h"], "TERM", "xterm"));
     assert!(!escapes(&["call", "-h", "--", "--color", "always"], "TERM", "xterm"));
@@ -87,7 +87,7 @@ fn json_output_of_endpoints_explain_and_scenario_matches_its_schema() {
     );
 }
 
-/// An option that would have no effect beside the others is refused.
+/// Each command line contains an option that would have no effect with the other options.
 #[test]
 fn options_without_effect_are_refused() {
     let url = "http://127.0.0.1:1/_sandbox";

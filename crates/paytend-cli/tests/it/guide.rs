@@ -25,7 +25,7 @@ fn resolvable<O: Resolvable>() -> (String, String) {
     (name::<O>(), name::<O::Query>())
 }
 
-/// Returns the rows of the table that begins with this heading.
+/// Returns the rows of the table whose heading is this line.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let rows = GUIDE.lines().skip_while(|line| *line != heading).skip(2).take_while(|line| line.starts_with('|'));
     let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
@@ -83,7 +83,7 @@ async fn fill(life: &Life, client: Client) {
 }
 
 #[test]
-fn command_lines_of_the_guide_succeed() {
+fn commands_in_the_guide_succeed() {
     let runtime = runtime();
     let life = runtime.block_on(async {
         let life = Life::start().await;

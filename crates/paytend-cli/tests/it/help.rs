@@ -23,7 +23,7 @@ pub(crate) fn commands() -> Vec<Vec<String>> {
     all
 }
 
-/// The test assumes a screen with 45 lines and 120 columns.
+/// A screen has 45 lines and 120 columns here.
 #[test]
 fn short_help_of_each_command_fits_on_one_screen() {
     let commands = commands();
@@ -53,7 +53,7 @@ fn help_describes_commands_and_errors() {
     }
 }
 
-/// The client can return each error message that `help errors` explains.
+/// Compares the error messages in `help errors` with the client's source.
 #[test]
 fn explained_error_messages_exist_in_the_client() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-client/src/error/display.rs");
@@ -66,7 +66,7 @@ fn explained_error_messages_exist_in_the_client() {
         }
         count += 1;
     }
-    // One of the client's messages is explained under two exit codes.
+    // The count is one higher than the number of messages, because one message is explained under two exit codes.
     assert_eq!(count, source.matches("ErrorKind::").count() - 2 + 1);
 }
 
@@ -75,7 +75,8 @@ fn completion_scripts_contain_commands_and_options() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = run(&["completions", shell], b"");
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        // The elvish and PowerShell scripts contain commands and options only. The fish script calls the command.
+        // Only the bash and zsh scripts contain values such as the names of operations. The fish script calls the
+        // command for them, and the other scripts offer no values.
         let values = ["getPartnerBalance", "deadline_seconds"].into_iter().filter(|_| ["bash", "zsh"].contains(&shell));
         for part in ["dry-run", "scenario"].into_iter().chain(values) {
             assert!(ran.stdout.contains(part), "{shell}: {part}");
@@ -100,7 +101,6 @@ fn manual_pages_are_written_for_each_command() {
     assert!(unwritable.code == 3 && unwritable.stderr.contains("/dev/null/man"), "{}", unwritable.stderr);
 }
 
-/// The reader of the output closes the pipe early.
 #[test]
 fn closed_pipe_is_not_an_error() {
     let (keys, folder) = (Keys::new(), tempfile::tempdir().unwrap());

@@ -56,7 +56,7 @@ fn notifications_of_all_providers_are_stored_and_listed() {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
         assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
-        // The new notifications are not in the gauges yet, because the counts are cached for 10 s.
+        // The counters change immediately. The gauges do not, because the counts behind them are cached for 10 s.
         assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
         assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);
         let (_, metrics) = service.get("/metrics").await;
@@ -136,7 +136,7 @@ fn store_can_be_managed_while_the_service_runs() {
     assert!(first["oldest_ready_s"].is_number());
     first.as_object_mut().unwrap().remove("oldest_ready_s");
     assert_eq!(first, json!({"ready": 2, "leased": 0, "backoff": 0, "done": 0, "dead": 0, "sightings": 0}));
-    // Content is shown only on request.
+    // Content is shown only with `--reveal`.
     let shown = place.inbox("show", &["1", "--json"]);
     assert!(!shown.stdout.contains("25.00") && shown.stdout.contains("\"has_content\":true"), "{}", shown.stdout);
     let shown = place.inbox("show", &["1", "--json", "--reveal"]);
@@ -258,7 +258,7 @@ fn configuration_file_sets_the_store_routes_and_rotated_keys() {
 fn payermax_route_without_a_merchant_causes_a_warning() {
     let place = Workplace::new();
     let keys = place.path("keys");
-    // The address is in use, so the service exits after the warning.
+    // The address is already in use, so that the service exits after it has printed the warning.
     let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = used.local_addr().unwrap().to_string();
     for (route, warned) in [("/x=payermax", true), ("/x=payermax:P2", false), ("/x=payby", false)] {
@@ -310,7 +310,7 @@ fn files_with_a_password_must_be_readable_only_by_the_owner() {
     for (text, mode, arguments, message) in [
         (&inline, 0o644, vec![], "inbox.toml is accessible to other users"),
         (&in_file, 0o600, vec![], "store is accessible to other users"),
-        // The error comes from a later check, which proves that the file was accepted.
+        // These files are accepted: the error is about the missing store key, which is checked later.
         (&inline, 0o600, vec![], "no store key"),
         (&inline, 0o644, vec!["--danger-any-permissions"], "no store key"),
         (&in_file, 0o644, vec!["--danger-any-permissions"], "no store key"),
@@ -370,7 +370,7 @@ fn erase_accepts_filters_and_warns_about_the_write_ahead_log() {
         assert!(refused.stderr.contains("the kinds are account-opening, fund-deposit"), "{}", refused.stderr);
     }
     assert!(erase(&["--provider", "other"]).stderr.contains("the providers are paytend, payby and payermax"));
-    // An open read transaction keeps the write-ahead log from being emptied.
+    // While this read transaction is open, SQLite cannot empty the write-ahead log.
     let reader = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     reader.query_row("SELECT count(*) FROM paytend_work", [], |_| Ok(())).unwrap();

@@ -14,7 +14,8 @@ use crate::support::set_mode;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A service that receives forwarded notifications. It responds with the given statuses, and then always with 204.
+/// A service that receives forwarded notifications. It responds to the first requests with the given statuses, and to
+/// all later requests with 204.
 #[derive(Clone)]
 struct Receiver {
     statuses: Arc<Mutex<Vec<StatusCode>>>,
@@ -216,7 +217,7 @@ fn repeated_deliveries_are_forwarded_with_a_new_identifier() {
         assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
         until_state(&place, "done").await;
         drop(service);
-        // The service removes expired content when it starts.
+        // The retention period is 0 s, so the service removes the content when it starts again.
         let service = place.start(&arguments);
         let has_content = || {
             let shown = place.inbox("show", &["1", "--json"]);

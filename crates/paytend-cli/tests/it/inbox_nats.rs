@@ -13,14 +13,14 @@ fn service_stores_notifications_on_a_cluster() {
     let Some(cluster) = runtime.block_on(Cluster::start(Setup::default())) else { return };
     let (key, keys) = (place.path("store.key"), place.path("keys"));
     assert_eq!(finish(command().args(["inbox", "generate-key"]).arg(&key), b"").code, 0);
-    // The servers' settings cannot be read without a login to the system account.
+    // Without a login to the system account, the command cannot read the servers' settings and refuses to start.
     let mut serve = command();
     serve.args(["inbox", "serve", "--keys"]).arg(&keys).arg("--store-key").arg(&key);
     serve.env("PAYTEND_STORE", cluster.url());
     let refused = finish(&mut serve, b"");
     assert_eq!(refused.code, 3, "{}", refused.stderr);
     assert!(refused.stderr.contains("login to the system account") && !refused.stderr.contains("secret"));
-    // The login is in a file that only the owner can read.
+    // The configuration file names a file with the login, which only its owner may read.
     let (config, system) = (place.path("inbox.toml"), place.path("system"));
     std::fs::write(&system, cluster.system_url()).unwrap();
     std::fs::write(&config, "nats = { system_url_file = \"system\", forget_after = \"400 days\" }\n").unwrap();

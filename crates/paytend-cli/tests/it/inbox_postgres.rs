@@ -20,7 +20,7 @@ fn url(server: &Server) -> String {
 }
 
 #[test]
-fn several_services_share_a_database() {
+fn several_services_can_share_a_database() {
     let place = Workplace::new();
     let runtime = runtime();
     let Some(server) = runtime.block_on(Server::start(&[])) else { return };
@@ -62,7 +62,7 @@ fn several_services_share_a_database() {
     assert_eq!((first.terminate(), second.terminate()), (Some(0), Some(0)));
 }
 
-/// A notification whose transaction commits late has a smaller ID than notifications that are already visible.
+/// The notification gets its ID before two other notifications, but its transaction commits after them.
 #[test]
 fn tail_prints_a_notification_that_was_committed_late() {
     let place = Workplace::new();
@@ -93,7 +93,8 @@ fn tail_prints_a_notification_that_was_committed_late() {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    // Notifications from before the start of `tail` are not printed, so they are sent until one is printed.
+    // `tail` prints only notifications that arrive after it has started, so notifications are sent until one is
+    // printed.
     while numbers().is_empty() {
         assert!(start.elapsed() < Duration::from_secs(60));
         post();

@@ -133,7 +133,7 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Writes a new public key as a key file, and returns its private key.
+/// Generates a key pair, writes the public key to a file, and returns the private key.
 pub(crate) fn new_key(file: &Path, random: &Seeded) -> PrivateKey {
     let key = rustcrypto::generate(1024, random).unwrap();
     std::fs::write(file, key.public_key().to_spki_pem()).unwrap();

@@ -113,7 +113,7 @@ fn notification_is_described_with_and_without_keys() {
         assert_eq!(&with["data"][name], value, "{name}: {with}");
     }
     assert_eq!(with["hidden"], 4);
-    // The amount is shown with all its digits.
+    // Amounts are printed with all their digits, and hidden values are counted.
     let printed = place.inspect(document.as_bytes(), &[]);
     assert!(
         printed.stdout.contains("1250.070") && printed.stdout.contains("4 values are hidden"),
@@ -128,7 +128,7 @@ fn notification_is_described_with_and_without_keys() {
     assert_eq!((forged.code, &checked("inspect", &forged.stdout)["verdict"]), (4, &"not_authentic".into()));
 }
 
-/// Returns a message in the formats in which various programs log it, each with the name of the format.
+/// Returns log excerpts that contain the message, in the formats of various programs, each with the name of the format.
 fn logged(document: &str) -> Vec<(&'static str, String)> {
     let json_log = json!({"level": "info", "time": "2026-11-28T10:00:00Z", "msg": "received", "body": document});
     let nested = json!({"_index": "logs", "_source": {"message": json_log.to_string(), "host": {"name": "a"}}});
@@ -176,8 +176,8 @@ fn envelope_is_found_in_logs_and_dumps() {
     }
 }
 
-/// Returns a HAR file with a request and a response. Firefox and Chrome write the members in a different order and add
-/// different members.
+/// Returns a HAR file in which one entry contains the message as a request and another as a response. The order of the
+/// members varies, as it does between browsers.
 fn har(headers: &Value, body: &str, encoding: Option<&str>) -> String {
     let mut content = json!({"size": 3, "mimeType": "application/json", "text": body});
     if let Some(encoding) = encoding {
@@ -226,7 +226,6 @@ fn detached_signature_is_found_with_its_body() {
     assert_eq!(place.one(&wrong)["verdict"], "not_authentic");
 }
 
-/// The profile's settings name the key files for PayBy and PayerMax.
 #[test]
 fn profile_verifies_notifications_of_all_providers() {
     let place = Place::new();
@@ -247,7 +246,7 @@ fn profile_verifies_notifications_of_all_providers() {
         let shown = checked("inspect", &ran.stdout);
         assert_eq!((ran.code, &shown["verdict"], &shown["search_complete"]), (code, &verdict.into(), &true.into()));
     }
-    // Without the setting, the text names what is needed.
+    // Without the setting, the output says which key is needed.
     let captured = format!("sign: {sign}\n\n{body}\n");
     assert_eq!(with(&["config", "set", "payby_public_key_file", ""], "").code, 0);
     let unchecked = with(&inspect, &captured);
@@ -257,9 +256,10 @@ fn profile_verifies_notifications_of_all_providers() {
     assert_eq!(with(&inspect, &captured).code, 3);
 }
 
-/// A search that ends early is a failure, because messages in the rest were not checked.
+/// The second line is too deeply nested, so it is not searched. The command fails, because a message in it would not
+/// have been checked.
 #[test]
-fn incomplete_search_is_a_failure() {
+fn command_fails_if_only_part_of_the_text_was_searched() {
     let place = Place::new();
     let deep = format!("{{\"a\":{}{{\"a\":1}}{}}}", "[".repeat(12), "]".repeat(12));
     let ran = place.inspect(format!("{}\n{deep}\n", place.deposit()).as_bytes(), &["--json"]);
@@ -268,7 +268,7 @@ fn incomplete_search_is_a_failure() {
     assert!(ran.stderr.contains("only part of it was searched"), "{}", ran.stderr);
 }
 
-/// A field of the envelope can contain personal data by mistake.
+/// By mistake, a partner could write a card number to a field that is not encrypted.
 #[test]
 fn fields_with_card_numbers_are_hidden() {
     for number in ["4111111111111111", "4111-1111-1111-1111", "378282246310005", "LT121000011101001000"] {
@@ -283,7 +283,6 @@ fn fields_with_card_numbers_are_hidden() {
     assert_eq!(shown["fields"]["requestId"], "0123456789abcdef");
 }
 
-/// Runs the real curl against a sandbox, and inspects what it prints.
 #[test]
 fn messages_are_found_in_the_output_of_curl() {
     let place = Place::new();
@@ -302,7 +301,7 @@ fn messages_are_found_in_the_output_of_curl() {
     assert_eq!((&shown["kind"], &shown["verdict"]), (&"Paytend response".into(), &"authentic".into()), "{captured}");
     assert_eq!((&shown["operation"], &shown["http_status"]), (&"issuing.topup".into(), &200.into()));
     assert_eq!(shown["data"]["orderNo"], "T-1");
-    // The trace also contains the request.
+    // In contrast to `-v`, a trace also contains the body of the request.
     std::fs::write(&request, place.topup()).unwrap();
     let trace = curl(&["-s", "-o", "/dev/null", "--trace-ascii", "-"]).unwrap();
     let ran = place.inspect(&trace.stdout, &["--json"]);
@@ -324,7 +323,7 @@ fn text_without_a_message_causes_a_failure() {
     assert_eq!(run(&["inspect", "/no/such/file"], b"").code, 3);
 }
 
-/// Damaged and wrapped captures never show personal data, and never cause a panic.
+/// Damages captures at random places. The command must neither print personal data nor panic.
 #[test]
 fn damaged_captures_show_no_personal_data() {
     let place = Place::new();

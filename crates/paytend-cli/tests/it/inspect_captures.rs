@@ -19,7 +19,7 @@ fn inspected(file: &str) -> Vec<(String, String, u64, String)> {
         let path = entry.unwrap().path();
         let copy = folder.path().join(path.file_name().unwrap());
         std::fs::copy(&path, &copy).unwrap();
-        // Only the owner may be able to read private keys.
+        // Private keys are refused if other users can read them.
         set_mode(&copy, 0o600);
     }
     let mut inspect = command();
@@ -54,36 +54,37 @@ fn all(payby_verdict: &str) -> Vec<(String, String, u64, String)> {
 }
 
 #[test]
-fn har_file_of_mitmproxy_is_read() {
+fn messages_are_found_in_a_har_file_of_mitmproxy() {
     assert_eq!(inspected("mitmproxy.har"), all("authentic"));
 }
 
-/// The console of mitmproxy indents JSON, so the signed bytes of a detached signature are not in it.
+/// mitmproxy indents JSON on its console. The signature of a PayBy notification covers the original bytes, so it cannot
+/// be verified.
 #[test]
-fn console_of_mitmproxy_is_read() {
+fn messages_are_found_in_the_console_output_of_mitmproxy() {
     assert_eq!(inspected("mitmproxy.txt"), all("not_authentic"));
 }
 
 #[test]
-fn packets_of_tcpdump_are_read() {
+fn messages_are_found_in_tcpdump_packets() {
     assert_eq!(inspected("tcpdump-A.txt"), all("authentic"));
     assert_eq!(inspected("tcpdump-X.txt"), all("authentic"));
 }
 
 #[test]
-fn traces_of_curl_are_read() {
+fn messages_are_found_in_curl_traces() {
     assert_eq!(inspected("curl-trace.txt"), [request(), response()]);
     assert_eq!(inspected("curl-v.txt"), [response()]);
 }
 
-/// wget does not print what it sends.
+/// wget does not print the body of the request.
 #[test]
-fn debug_output_of_wget_is_read() {
+fn response_is_found_in_the_debug_output_of_wget() {
     assert_eq!(inspected("wget.txt"), [response()]);
 }
 
 #[test]
-fn output_of_httpie_is_read_with_and_without_colours() {
+fn messages_are_found_in_httpie_output_with_and_without_colours() {
     assert_eq!(inspected("httpie.txt"), [request(), response()]);
     assert_eq!(inspected("httpie-colour.txt"), [request(), response()]);
 }

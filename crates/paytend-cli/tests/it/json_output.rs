@@ -91,7 +91,7 @@ const SCHEMAS: &[(&str, &[&str])] = &[
     ("help", &["help-errors"]),
 ];
 
-/// The commands that print no JSON, each with the reason.
+/// The commands that never print JSON, each with the reason.
 const WITHOUT: &[(&str, &str)] =
     &[("completions", "prints a shell script"), ("man", "prints the source of a manual page")];
 
@@ -115,7 +115,7 @@ fn every_command_has_a_schema_or_is_listed_with_a_reason() {
     }
 }
 
-/// Each schema is used by a command, and at least one test compares it with real output.
+/// At least one test compares each schema with real output.
 #[test]
 fn every_schema_is_used_and_checked() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");
@@ -125,7 +125,7 @@ fn every_schema_is_used_and_checked() {
     assert_eq!(files, used);
     let tests = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")).unwrap();
     let tests: String = tests.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
-    // Comments do not count.
+    // A mention of a schema in a comment does not count.
     let code: Vec<&str> = tests.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     for name in files {
         let call = format!("checked(\"{name}\"");
@@ -133,7 +133,7 @@ fn every_schema_is_used_and_checked() {
     }
 }
 
-/// A schema that accepts every document would make its tests ineffective.
+/// If a schema accepted every document, comparing output with it would prove nothing.
 #[test]
 fn every_schema_refuses_documents_of_another_form() {
     for (_, name) in SCHEMAS.iter().flat_map(|(command, names)| names.iter().map(move |name| (command, name))) {
@@ -143,7 +143,7 @@ fn every_schema_refuses_documents_of_another_form() {
         for other in [json!(null), json!("text"), json!({"unexpected": 1}), json!([{"unexpected": 1}])] {
             assert!(!validator.is_valid(&other), "{name}.json accepts {other}");
         }
-        // Only the response without data is an empty object.
+        // `sandbox-empty` describes responses without data, so only this schema accepts an empty object.
         assert_eq!(validator.is_valid(&json!({})), *name == "sandbox-empty", "{name}.json");
     }
 }
@@ -269,7 +269,7 @@ fn sandbox_command_output_matches_its_schemas() {
     checked("sandbox-empty", &place.control(&["reset"]));
 }
 
-/// The report compares a topup of the sandbox with an empty order file.
+/// The sandbox has executed a topup that is missing from the empty order file, so the report contains a difference.
 #[test]
 fn reconciliation_report_matches_its_schema() {
     let place = SandboxPlace::new();
@@ -284,7 +284,7 @@ fn reconciliation_report_matches_its_schema() {
     let ran = run(&args, b"");
     assert_eq!(ran.code, 8, "{}", ran.stderr);
     assert!(checked("reconcile", &ran.stdout)["open"].as_u64().unwrap() > 0);
-    // The orders and the rules can be read from standard input, but not both.
+    // Either the orders or the rules can be read from standard input, but not both.
     let args = ["reconcile", "--from", &day, "--to", &day, "--keys", &keys, "--json"];
     let piped = run(&[&args[..], &["--orders", "-"]].concat(), b"");
     assert_eq!((piped.code, piped.stdout), (8, ran.stdout), "{}", piped.stderr);

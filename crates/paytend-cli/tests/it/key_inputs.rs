@@ -159,7 +159,7 @@ fn pipes_are_read_once_and_their_permissions_are_checked() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     let private = std::fs::read(keys.path("paytend.pem")).unwrap();
-    // The pipe is opened by its path, like a shell's process substitution.
+    // A shell's process substitution also passes the path of a pipe.
     let ran = run(&seal(Some("/dev/stdin"), &public), &private);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for (mode, code) in [("600", 0), ("644", 3)] {
@@ -173,7 +173,7 @@ fn pipes_are_read_once_and_their_permissions_are_checked() {
         assert_eq!(ran.code, code, "{}", ran.stderr);
         assert_eq!(code == 3, ran.stderr.contains(&format!("{pipe} is accessible to other users")), "{}", ran.stderr);
     }
-    // The permissions of a redirected file are also checked.
+    // If standard input is redirected from a file, the permissions of the file are checked.
     for (mode, code) in [(0o600, 0), (0o644, 3)] {
         set_mode(&keys.path("paytend.pem"), mode);
         let file = File::open(keys.path("paytend.pem")).unwrap();
@@ -194,7 +194,8 @@ fn environment_variable_accepts_a_key_in_every_text_format() {
     let public = keys.arg("partner.pub");
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
         let data = case.data();
-        // Skip binary formats. An environment variable cannot contain zero bytes, and must be UTF-8 on some systems.
+        // Skips binary formats, because an environment variable cannot contain zero bytes, and must be UTF-8 on some
+        // systems.
         let Some(text) = String::from_utf8(data).ok().filter(|text| !text.contains('\0')) else { continue };
         let ran = finish(command().args(seal(None, &public)).env("PAYTEND_PRIVATE_KEY", text), b"");
         match case.private {
@@ -227,7 +228,7 @@ fn passphrase_is_read_from_file_or_environment() {
     let explain = ["explain", "--private-key", &private, "--public-key", &public, "--passphrase-file", &phrase];
     assert_eq!(run(&explain, b"{}").code, 4);
     assert_fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
-    // A passphrase for several keys is read only once.
+    // The passphrase comes from a pipe, which can be read only once, although two keys need it.
     #[cfg(unix)]
     {
         let pipe = keys.arg("pipe");
@@ -246,7 +247,7 @@ fn passphrase_is_read_from_file_or_environment() {
     }
 }
 
-/// Commands that read a key directory have no option for a passphrase.
+/// Commands with `--keys` have no option for a passphrase.
 #[test]
 fn passphrase_of_keys_in_a_directory_is_read_from_the_environment() {
     let keys = Keys::new();
@@ -272,7 +273,8 @@ fn passphrase_of_keys_in_a_directory_is_read_from_the_environment() {
     std::fs::rename(keys.path("unencrypted.pem"), keys.path("paytend-private.pem")).unwrap();
     write(&keys.path("partner-private.pem"), &encrypted);
     check(&["call", "getPartnerBalance", "--base-url", "http://127.0.0.1:1"], 5);
-    // With its keys, the listener reaches the port, which is not free.
+    // `listen` reads the keys before it listens on the port, which is already in use. Exit code 5 therefore means that
+    // it accepted the keys.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     check(&["listen", "--port", &port], 5);

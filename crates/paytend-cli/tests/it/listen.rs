@@ -94,7 +94,7 @@ impl Listener {
         run(&[&["trigger", event, "--to", &url, "--keys", &self.keys], args].concat(), b"")
     }
 
-    /// Waits for `count` lines after the first line, and returns all lines after the first line.
+    /// Waits until `count` lines follow the ready line, and returns all lines after the ready line.
     fn printed(&self, count: usize) -> Vec<Value> {
         self.lines.wait_for(count + 1).iter().skip(1).map(|line| checked("listen", line)).collect()
     }
@@ -202,11 +202,11 @@ fn exit_code_of_trigger_depends_on_the_acknowledgement() {
         let ran = trigger(args);
         assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);
     }
-    // Credentials and tokens in the URL are not shown.
+    // Error messages do not contain credentials and tokens from the URL.
     let ran = trigger(&["--to", "http://user:CANARY@127.0.0.1:1/hook?token=CANARY"]);
     assert!(ran.code == 5 && ran.stderr.contains("127.0.0.1:1/hook"), "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("CANARY"), "{}", ran.stderr);
-    // If nothing reads the output, the notifications are still sent, and the exit code still reports the result.
+    // If the output is a closed pipe, the notifications are still sent, and the exit code still reports the result.
     for (url, code) in [(&acknowledges, 0), (&fails, 6)] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -278,7 +278,8 @@ fn stored_notifications_can_be_listed_shown_followed_and_resent() {
     assert!(show.stdout.contains("\"amount\":1.10"), "{}", show.stdout);
 
     let tail = Lines::start(&["events", "tail", "--inbox", &file, "--json"]);
-    // `tail` does not print notifications from before its start, so notifications are sent until `tail` prints one.
+    // `tail` prints only notifications that arrive after it has started, so notifications are sent until one is
+    // printed.
     let start = Instant::now();
     while tail.lines.lock().unwrap().is_empty() {
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -345,7 +346,8 @@ fn listener_stops_after_a_signal_or_a_closed_pipe() {
     drop(stdout);
     let ready: Value = serde_json::from_str(&ready).unwrap();
     let url = format!("{}/payby", ready["url"].as_str().unwrap());
-    // A process that another test starts can briefly hold the pipe open, so several lines can be needed.
+    // The command notices the closed pipe when it prints a line. Several lines can be needed, because a process started
+    // by another test can briefly hold the pipe open.
     let start = Instant::now();
     let status = loop {
         if let Some(status) = process.try_wait().unwrap() {
@@ -359,7 +361,7 @@ fn listener_stops_after_a_signal_or_a_closed_pipe() {
 
 #[cfg(unix)]
 #[test]
-fn listener_output_is_readable_on_a_terminal() {
+fn listener_prints_its_urls_and_coloured_lines_on_a_terminal() {
     use crate::pty::Terminal;
     let place = Workplace::new();
     let keys = place.path("keys").to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Tests of what `paytend listen` keeps, loses and reports: at the end, after failures to write, and without a store.
+//! Tests for how `paytend listen` stops, and for its warnings about notifications that are lost or not forwarded.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +41,7 @@ impl Running {
         kill_process(Pid::from_child(self.process.as_ref().unwrap()), signal).unwrap();
     }
 
-    /// Waits for the end, and returns the exit code and standard error.
+    /// Waits until the command has ended, and returns its exit code and standard error.
     fn wait(mut self) -> (Option<i32>, String) {
         let ended = self.process.take().unwrap().wait_with_output().unwrap();
         (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
@@ -134,7 +134,7 @@ fn notifications_that_are_not_forwarded_are_reported_at_the_end() {
     place.trigger(&in_memory, "baas.user-upgrade");
     let (code, stderr) = in_memory.stop();
     assert!(code == Some(130) && stderr.contains("are lost now: 2. Pass --inbox FILE"), "{code:?} {stderr}");
-    // Other kinds are not forwarded, so they are not counted.
+    // With `--only`, the other notification does not count, because it would never be forwarded.
     let only = place.forward(&failing, &["--only", "fund-deposit"]);
     place.trigger(&only, "baas.fund-deposit");
     place.trigger(&only, "baas.user-upgrade");
@@ -147,7 +147,7 @@ fn notifications_that_are_not_forwarded_are_reported_at_the_end() {
     place.trigger(&stored, "baas.user-upgrade");
     let (code, stderr) = stored.stop();
     assert!(code == Some(130) && stderr.contains(&format!("not forwarded: 2. {file} keeps them")), "{code:?} {stderr}");
-    // A later run forwards them, and then has nothing to report.
+    // A later run forwards both notifications, so it has nothing to report when it stops.
     let (working, count) = service(&runtime, StatusCode::NO_CONTENT);
     let later = place.forward(&working, &["--inbox", &file]);
     wait_until("the notifications are forwarded", || *count.lock().unwrap() == 2);
@@ -155,13 +155,13 @@ fn notifications_that_are_not_forwarded_are_reported_at_the_end() {
     assert_eq!((code, &*stderr), (Some(130), ""));
 }
 
-/// A later run would not forward the kinds that `--only` leaves out.
+/// The notifications that `--only` leaves out would stay in the file, but a later run would not forward them.
 #[test]
-fn only_some_kinds_of_a_file_cannot_be_forwarded() {
+fn only_cannot_be_used_with_inbox_and_forward_to() {
     let place = Place::new();
     let [keys, secret, file] = ["keys", "secret", "kept.db"].map(|name| place.path(name));
     let args = ["listen", "--keys", &keys, "--forward-to", "http://127.0.0.1:1/", "--forward-secret-file", &secret];
-    // If the options were accepted, the command would end when it cannot print its first line.
+    // The output is a closed pipe, so that the command ends even if it wrongly accepts the options.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut listen = command();
@@ -172,7 +172,7 @@ fn only_some_kinds_of_a_file_cannot_be_forwarded() {
     assert!(!std::path::Path::new(&file).exists());
 }
 
-/// The receiver of a forwarded notification does not respond, so the command waits for it after the first signal.
+/// The service to which a notification is forwarded never responds, so the command waits for it after the first signal.
 #[test]
 fn second_interrupt_ends_the_command_immediately() {
     let place = Place::new();
@@ -194,9 +194,10 @@ fn second_interrupt_ends_the_command_immediately() {
     assert_eq!((code, &*stderr), (Some(130), ""));
 }
 
-/// Only a closed pipe is a success. A full socket that does not block is another error, as is a full disk.
+/// Only a closed pipe is not a failure. Here, the output is a full socket, and writing to it fails like writing to a
+/// full disk.
 #[test]
-fn output_that_cannot_be_written_is_a_failure() {
+fn listen_fails_if_its_output_cannot_be_written() {
     let place = Place::new();
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
@@ -204,7 +205,7 @@ fn output_that_cannot_be_written_is_a_failure() {
     let mut listen = command();
     listen.args(["listen", "--keys", &place.path("keys")]).stderr(Stdio::piped());
     let process = listen.stdout(Stdio::from(OwnedFd::from(theirs))).spawn().unwrap();
-    // The command holds its own copy of the socket.
+    // Closes this process's copy of the socket. The command has its own.
     drop(listen);
     let mut ready = String::new();
     BufReader::new(&ours).read_line(&mut ready).unwrap();
@@ -222,7 +223,7 @@ fn output_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn keys_of_a_real_partner_without_a_store_are_warned_about() {
+fn listen_warns_if_real_keys_are_used_without_a_store() {
     let place = Place::new();
     let warned = "these keys are not known to be a sandbox's";
     let (_, stderr) = place.listen(&[]).stop();
@@ -234,7 +235,7 @@ fn keys_of_a_real_partner_without_a_store_are_warned_about() {
     assert!(stderr.contains(warned) && stderr.contains("--inbox FILE"), "{stderr}");
     let (_, stderr) = place.listen(&["--inbox", &place.path("kept.db")]).stop();
     assert!(!stderr.contains(warned), "{stderr}");
-    // A profile that is not connected to a sandbox.
+    // The profile's URL is not that of a sandbox.
     let [config, own, public] =
         ["config.toml", "keys/partner-private.pem", "keys/paytend-public.b64"].map(|name| place.path(name));
     let profile = format!("base_url = \"https://paytend.invalid\"\nprivate_key_file = \"{own}\"\n");
@@ -243,7 +244,7 @@ fn keys_of_a_real_partner_without_a_store_are_warned_about() {
     std::fs::write(&config, format!("[profiles.one]\n{profile}")).unwrap();
     let mut listen = command();
     listen.args(["listen", "--profile", "one"]).env("PAYTEND_CONFIG", config);
-    // The command ends when it cannot print its first line.
+    // The output is a closed pipe, so that the command ends when it prints its first line.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let ended = listen.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
@@ -252,7 +253,7 @@ fn keys_of_a_real_partner_without_a_store_are_warned_about() {
 }
 
 #[test]
-fn refusals_at_the_same_time_are_all_explained() {
+fn simultaneous_refusals_are_all_explained() {
     const COUNT: usize = 8;
     let place = Place::new();
     let mut listener = place.listen(&[]);
@@ -261,7 +262,8 @@ fn refusals_at_the_same_time_are_all_explained() {
         let (client, mut posts) = (client(), tokio::task::JoinSet::new());
         for number in 0..COUNT {
             let mut request = place.0.signed("payby", format!(r#"{{"notify_id":"{number}"}}"#));
-            // The search for an unknown change takes long.
+            // The signature belongs to a different body. Searching for the change takes long, so several refusals have
+            // to wait.
             *request.body_mut() = format!(r#"{{"notify_id":"{}","memo":"changed"}}"#, number + COUNT).into();
             let (client, url) = (client.clone(), url.clone());
             posts.spawn(async move { post_request(&client, &url, request).await });

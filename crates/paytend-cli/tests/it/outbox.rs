@@ -46,7 +46,7 @@ impl Place {
         (SqliteStore::open(&self.path).unwrap(), Arc::new(keys))
     }
 
-    /// Claims the oldest order and makes it stuck, with or without a send.
+    /// Claims the oldest order and makes it stuck. If `is_sent` is true, its history says that it was sent.
     async fn make_stuck(&self, store: &SqliteStore, is_sent: bool) {
         let operations = vec![("/issuing/card/topup".to_owned(), 1)];
         let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };
@@ -57,7 +57,8 @@ impl Place {
         store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
-    /// Replaces the payload key of the orders in the key file, and returns the ID of the old key.
+    /// Replaces the payload key in the key file, so that the orders cannot be decrypted anymore. Returns the ID of the
+    /// old key.
     pub(crate) fn lose_key(&self) -> String {
         let file = format!("{}.key", self.path.display());
         let mut keys = StoreKeys::load(&file).unwrap();
@@ -152,7 +153,7 @@ fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
 }
 
 #[test]
-fn order_that_was_never_sent_is_sent_by_a_retry_and_not_marked_as_executed() {
+fn order_that_was_never_sent_can_be_retried_but_not_marked_as_executed() {
     let place = Place::new();
     runtime().block_on(async {
         let (store, _) = place.open();
@@ -200,7 +201,7 @@ fn sending_can_be_paused_and_resumed() {
 }
 
 #[test]
-fn orders_whose_key_is_missing_are_reported() {
+fn orders_with_a_missing_payload_key_are_reported() {
     let place = Place::new();
     assert_eq!(place.json(&["stats"])["missing_keys"], json!({}));
     let file = format!("{}.key", place.path.display());
@@ -209,7 +210,7 @@ fn orders_whose_key_is_missing_are_reported() {
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
-    // An unreadable key file is an error only if the option names it.
+    // An unreadable key file is an error only if `--store-key` names it.
     std::fs::write(&file, "unreadable").unwrap();
     let ran = place.outbox(&["stats"]);
     assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);
@@ -222,7 +223,7 @@ fn missing_orders_and_content_are_reported() {
     let place = Place::new();
     let ran = place.outbox(&["show", "X-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);
-    // The bytes that this test stores for an order are not a valid request.
+    // The test orders contain arbitrary bytes instead of a request.
     let ran = place.outbox(&["show", "S-1", "--reveal"]);
     assert!(ran.stderr.contains("the bytes are not a stored request"), "{}", ran.stderr);
     let audit = place.json(&["show", "S-1"])["audit"].clone();

@@ -26,7 +26,7 @@ fn text(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// Returns the shell blocks of a text that call the command, except for the installation.
+/// Returns the shell blocks of a document, without blocks that begin with `cargo`.
 fn blocks(text: &str) -> Vec<String> {
     shell::blocks(text).into_iter().filter(|block| !block.starts_with("cargo ")).collect()
 }
@@ -38,15 +38,16 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The ports in the documents, each with the member of the ready line that contains the URL of the service.
+/// The ports that the documents use. The second value is the member of the service's ready line that contains its URL.
 const PORTS: [(&str, &str); 3] = [("8080", "base_url"), ("8090", "url"), ("8070", "url")];
 
-/// The beginnings of the commands that start a service. Such a command is the first line of its block.
+/// How commands begin that start a service. Such a command must be the first line of its block.
 const SERVICES: [&str; 3] = ["paytend sandbox --", "paytend inbox serve", "paytend listen"];
 
-/// Replaces the ports of the documents by known ports, and those of services that do not run yet by another port.
+/// Replaces the ports in a command. `known` contains the actual ports of the services that are running. All other ports
+/// are replaced by `other`.
 fn with_ports(text: &str, known: &[(&str, String)], other: &str) -> String {
-    // The marks keep a part of a known port from being replaced again.
+    // First replaces each port by a mark. Otherwise, digits of an actual port could be replaced again.
     let marks = || PORTS.iter().enumerate().map(|(index, (port, _))| (*port, format!("<port {index}>")));
     let marked = marks().fold(text.to_owned(), |text, (port, mark)| text.replace(port, &mark));
     marks().fold(marked, |text, (port, mark)| {
@@ -55,8 +56,8 @@ fn with_ports(text: &str, known: &[(&str, String)], other: &str) -> String {
     })
 }
 
-/// Runs the blocks of a text. A block that starts a service keeps running. The service listens on a free port, which
-/// replaces the port in the later commands.
+/// Runs the blocks of a document. If a block starts a service, the service listens on a free port and keeps running.
+/// The later commands use this port.
 fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) -> Services {
     let mut services = Services(Vec::new());
     let mut ports: Vec<(&str, String)> = Vec::new();
@@ -66,13 +67,13 @@ fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) ->
             false => (String::new(), block),
         };
         if !service.is_empty() {
-            // Port 0 is a free port.
+            // With port 0, the service listens on a free port.
             let free = with_ports(&service, &ports, "0");
             let mut process = shell(folder, &format!("exec {free}")).stdout(Stdio::piped()).spawn().unwrap();
             let mut ready = String::new();
             let mut stdout = BufReader::new(process.stdout.take().unwrap());
             stdout.read_line(&mut ready).unwrap();
-            // The output stays open, because a service stops when its reader exits.
+            // The pipe is kept open, because a service stops when its output is a closed pipe.
             services.0.push((process, stdout));
             assert!(ready.contains("\"ready\":true"), "{service}: {ready}");
             let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
@@ -82,7 +83,7 @@ fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) ->
                 }
             }
         }
-        // No service listens on port 1.
+        // Port 1 stands for services that are not running.
         let block = with_ports(&block, &ports, "1");
         let ran = shell(folder, &block).envs(variables.iter().copied()).output().unwrap();
         let [stdout, stderr] = [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -92,20 +93,20 @@ fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) ->
 }
 
 #[test]
-fn command_lines_of_the_readme_succeed() {
+fn commands_in_the_readme_succeed() {
     let folder = folder();
     let blocks = blocks(&text("crates/paytend-cli/README.md"));
     assert!(blocks.len() >= 4, "{blocks:?}");
     run_blocks(folder.path(), blocks, &[]);
 }
 
-/// The guides need a profile, a store, a notification and a file with rules, which they describe elsewhere.
+/// The guides assume that a profile, a store, a notification and a file with rules exist, so this test creates them.
 #[test]
-fn command_lines_of_the_guides_succeed() {
+fn commands_in_the_guides_succeed() {
     let guides: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"))
         .unwrap()
         .map(|file| Path::new("docs").join(file.unwrap().file_name()))
-        // Other tests run the command lines of this guide, with a store.
+        // `guide.rs` tests this guide, which needs a store with orders.
         .filter(|path| !path.ends_with("unknown-outcomes.md"))
         .collect();
     assert!(guides.len() >= 2, "{guides:?}");
@@ -134,7 +135,7 @@ fn command_lines_of_the_guides_succeed() {
     assert!(count >= 5, "{count}");
 }
 
-/// Each command and option in the prose exists.
+/// Checks the commands and options that are mentioned outside of code blocks.
 #[test]
 fn commands_in_the_prose_exist() {
     let mut count = 0;
@@ -155,7 +156,8 @@ fn commands_in_the_prose_exist() {
                 .copied()
                 .collect();
             let names: Vec<&str> = names.into_iter().take_while(|word| !word.starts_with('-')).collect();
-            // A word after the command can be a value, such as the name of an operation.
+            // The last words can be values, such as the name of an operation, so the longest sequence that is a command
+            // is used.
             let found = (1..=names.len()).rev().map(|count| &names[..count]).find_map(|names| {
                 let help = run(&[names, &["--help"]].concat(), b"");
                 (help.code == 0).then_some(help.stdout)

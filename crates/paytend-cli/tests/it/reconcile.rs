@@ -47,7 +47,7 @@ fn only_planted_differences_are_reported() {
         assert!(report["counts"]["matched"].as_u64().unwrap() > 10, "{}", report["counts"]);
         let states: Vec<_> = report["balances"].as_array().unwrap().iter().map(|check| &check["state"]).collect();
         assert_eq!(states, ["closes", "closes"], "{}", report["balances"]);
-        // A comparison of the stored lists produces the same report.
+        // Comparing the stored lists offline produces the same report.
         let ran = life.reconcile(&lines(&life), &["--offline", out, "--opening", &opening, "--format", "json"]);
         assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
 
@@ -58,7 +58,7 @@ fn only_planted_differences_are_reported() {
         let html = html.to_str().unwrap();
         let (report, code) = life.report(&orders, &["--opening", &opening, "--html", html]);
         assert_eq!((open(&report), code), (expected.clone(), 8));
-        // One more entry is open: the balance of the card whose topup is missing from the orders.
+        // The card's balance is also open, because a topup of the card is missing from the orders.
         assert_eq!(report["open"], json!(expected.len() + 1), "{}", report["balances"]);
         let differences: Vec<_> =
             report["balances"].as_array().unwrap().iter().map(|check| &check["difference"]).collect();
@@ -76,7 +76,7 @@ fn only_planted_differences_are_reported() {
 
 type Expected = Vec<(String, String, String)>;
 
-/// Adds transactions that only one side has, and returns the expected open entries.
+/// Adds transactions that the provider or the inbox lacks, and returns the open entries that the report must contain.
 async fn plant(life: &mut Life) -> Expected {
     let mut expected = Expected::new();
     let mut expect = |outcome: &str, number: &str| expected.push((outcome.into(), number.into(), String::new()));
@@ -93,7 +93,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // No notifications arrive for these transactions.
+    // The callback URL is changed, so that no notifications arrive for these transactions.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;
@@ -102,7 +102,7 @@ async fn plant(life: &mut Life) -> Expected {
     expected
 }
 
-/// Returns the orders with planted differences, and adds the expected open entries.
+/// Returns the orders with some changes, and adds to `expected` the open entry that each change causes.
 fn planted_orders(life: &Life, expected: &mut Expected) -> Vec<Value> {
     let mut orders = life.orders.clone();
     let mut expect = |outcome: &str, number: &str, fields: &str| {
@@ -131,7 +131,7 @@ fn interrupted_fetch_is_continued() {
         life.topup("T1", 1_00).await;
         life.use_card(true, 1).await;
         let out = life.path("out");
-        // A short deadline stops the retries.
+        // With a short deadline, the client soon stops retrying.
         let profiles = std::fs::read_to_string(life.path("keys/paytend.toml")).unwrap();
         let quick = life.path("keys/quick.toml");
         std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
@@ -161,14 +161,15 @@ fn interrupted_fetch_is_continued() {
         assert!(ran.code == 3 && ran.stderr.contains("at http://127.0.0.1:9"), "{}", ran.stderr);
         let ran = life.reconcile(&lines(&life), &[&offline[..], &["--card", "other"]].concat());
         assert!(ran.code == 3 && ran.stderr.contains("the lists of card other"), "{}", ran.stderr);
-        // A complete fetch is replaced, not continued.
+        // The fetch is complete, so the next fetch starts from the beginning.
         assert_eq!(life.reconcile(&lines(&life), &arguments).code, 0);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), 2 * calls);
         assert!(!out.join("lists.partial").exists());
     });
 }
 
-/// The result of a topup has no date, so it can be compared only if a list or the order has a date in the days.
+/// A topup result has no date. It can be compared only if the topup is in a list, or if its order could have been
+/// executed on one of the days that were fetched.
 #[test]
 fn only_topups_of_the_fetched_days_are_queried() {
     runtime().block_on(async {
@@ -198,7 +199,7 @@ fn only_topups_of_the_fetched_days_are_queried() {
 }
 
 #[test]
-fn lists_that_were_fetched_during_the_period_are_a_problem_after_it() {
+fn lists_that_were_fetched_before_the_end_of_the_period_are_reported_as_a_problem() {
     let folder = tempfile::tempdir().unwrap();
     let offline = folder.path().to_str().unwrap();
     let period = ["reconcile", "--from", "2023-11-27", "--to", "2023-11-27", "--offline", offline, "--json"];
@@ -239,7 +240,7 @@ fn profile_and_page_size_are_used_and_an_unknown_card_is_reported() {
 }
 
 #[test]
-fn erased_notifications_are_unresolved() {
+fn erased_notifications_are_reported_as_unresolved() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         life.topup("T1", 1_00).await;
@@ -256,7 +257,7 @@ fn erased_notifications_are_unresolved() {
 }
 
 #[test]
-fn exit_code_reports_the_differences_after_a_closed_pipe() {
+fn exit_code_reports_the_differences_when_the_pipe_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
     std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();
@@ -276,7 +277,7 @@ fn nightly_example_reconciles_the_previous_day() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         life.topup("T1", 1_00).await;
-        // The example compares yesterday, so all transactions are outside the period.
+        // The script compares the transactions of yesterday, so those of today are outside the period.
         let folder = life.path("work");
         std::fs::create_dir(&folder).unwrap();
         let day = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
@@ -289,7 +290,8 @@ fn nightly_example_reconciles_the_previous_day() {
             shell.env("PAYTEND_STORE", format!("sqlite:{}", life.path("inbox.db").display()));
             finish(&mut shell, b"")
         };
-        // Without the directory `orders`, the orders are those of the outbox, if it has contained any.
+        // Without an `orders` directory, the script compares the orders in the outbox. A warning says that there are
+        // none yet.
         let (agrees, warning) = (format!("{day}: nothing is open\n"), "not everything was compared: pass --orders");
         let ran = nightly();
         assert_eq!((ran.code, &ran.stdout, ran.stderr.contains(warning)), (0, &agrees, true), "{}", ran.stderr);
@@ -301,7 +303,8 @@ fn nightly_example_reconciles_the_previous_day() {
         outbox.submit(&topup, SubmitOptions::new()).await.unwrap();
         let ran = nightly();
         assert_eq!((ran.code, &ran.stdout, ran.stderr.as_str()), (0, &agrees, ""));
-        // If the file of the day is missing, its orders are not compared with an empty list.
+        // If the `orders` directory contains no file for the day, the script fails, because an empty list would be
+        // wrong.
         std::fs::create_dir(folder.join("orders")).unwrap();
         let ran = nightly();
         assert_eq!((ran.code, ran.stdout), (1, format!("{day}: the comparison failed\n")), "{}", ran.stderr);

@@ -1,4 +1,5 @@
-//! Random activity with a sandbox: topups, card transactions and deposits, with faults, an inbox and an order file.
+//! A partner whose random activity is reconciled: topups, card transactions and deposits in a sandbox, with faults, an
+//! inbox and an order file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,7 @@ impl Life {
         content["transactionId"].as_str().unwrap().to_owned()
     }
 
-    /// Performs a topup and then `count` random actions. The topup ensures that the card has money.
+    /// Tops up the card, and then performs `count` random actions that use its balance.
     pub(crate) async fn live(&mut self, random: &Seeded, count: usize) {
         self.topup("T-first", 5_000).await;
         for index in 0..count {
@@ -175,7 +176,7 @@ impl Life {
         parsed(&self.reconcile(orders, &[&connection, arguments, &["--format", "json"]].concat()))
     }
 
-    /// Returns the report and the exit code of a run without an order file.
+    /// Runs `paytend reconcile` with the orders in the outbox, and returns the report and the exit code.
     pub(crate) fn report_of_store(&self) -> (Value, i32) {
         let connection = self.connection();
         let connection: Vec<&str> = connection.iter().map(String::as_str).collect();

@@ -53,7 +53,7 @@ fn topups_in_the_outbox_are_compared() {
         let (report, code) = life.report_of_store();
         assert_eq!((open(&report), code, &report["counts"]["matched"]), (vec![], 0, &2.into()), "{report:#}");
 
-        // Without the meaning of the status code, a response does not confirm that the topup succeeded.
+        // If the rules do not define the status code, the response does not show whether the topup succeeded.
         let rules = std::fs::read_to_string(life.path("rules.toml")).unwrap();
         let unmapped: String = rules.split_inclusive('\n').filter(|line| !line.starts_with("topups")).collect();
         std::fs::write(life.path("rules.toml"), unmapped).unwrap();
@@ -69,9 +69,9 @@ fn topups_in_the_outbox_are_compared() {
     });
 }
 
-/// Random activity whose orders are in the outbox and whose notifications are in the inbox, with planted differences.
+/// Random activity with orders in an outbox and notifications in an inbox. Some of the actions cause a difference.
 #[test]
-fn exactly_the_planted_differences_are_reported_with_both_stores() {
+fn exactly_the_planted_differences_are_reported_with_an_inbox_and_an_outbox() {
     let random = Seeded::new();
     runtime().block_on(async {
         let mut life = Life::start().await;
@@ -92,7 +92,7 @@ fn exactly_the_planted_differences_are_reported_with_both_stores() {
                     place.send(&life, &number, &amount).await;
                 }
                 1 => place.send(&life, &number, "9000000.00").await, // rejected
-                // This decision agrees with the provider, which does not list the order.
+                // The order was never sent, so the decision is right and there is no difference.
                 2 => place.decide(&life, &number, &amount, Decision::NotExecuted).await,
                 3 => {
                     place.decide(&life, &number, &amount, Decision::Executed).await;
@@ -138,7 +138,7 @@ fn topup(card: &str, number: &str, amount: &str) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount(amount.parse().unwrap()).currency("EUR").build()
 }
 
-/// The outbox for random activity, in the same store as the inbox.
+/// An outbox in the same store as the inbox. The random activity submits its orders to it.
 struct Orders {
     store: SqliteStore,
     outbox: Outbox<SqliteStore>,
@@ -195,7 +195,7 @@ impl Orders {
         dispatching.await.unwrap();
     }
 
-    /// Submits an order that becomes stuck before the provider receives any of it.
+    /// Submits an order and makes it stuck. Its history says that it was sent, but the provider never receives it.
     async fn make_stuck(&self, life: &Life, number: &str, amount: &str) {
         self.submit(life, number, amount).await;
         let operations = vec![(Topup::INFO.path.to_owned(), 1)];
@@ -207,7 +207,7 @@ impl Orders {
         self.store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
-    /// Submits an order, and records a decision about its outcome.
+    /// Submits an order that the provider never receives, and records a decision about its outcome.
     async fn decide(&self, life: &Life, number: &str, amount: &str, decision: Decision) {
         self.make_stuck(life, number, amount).await;
         let audit = Audit { who: "a test".into(), why: "planted".into() };

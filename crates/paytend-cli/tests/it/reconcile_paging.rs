@@ -13,10 +13,10 @@ use crate::inbox_service::runtime;
 use crate::reconcile::lines;
 use crate::reconcile_life::{Life, open};
 
-/// While the provider's list of settlements and authorizations is being fetched, a row is inserted in the middle of the
-/// list.
+/// A row is inserted in the middle of a list while its pages are being fetched, so that later rows move to the next
+/// page.
 #[test]
-fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
+fn row_that_moves_to_the_next_page_is_not_reported_as_a_duplicate() {
     let runtime = runtime();
     let mut life = runtime.block_on(Life::start());
     runtime.block_on(async {
@@ -34,8 +34,8 @@ fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
             let options = ["--page-size", "3", "--format", "json"];
             life.reconcile(&lines(life), &[&connection[..], &options[..]].concat())
         });
-        // The list contains four settlements, and then four authorizations. A settlement is added after the second page
-        // has been fetched.
+        // The list contains four settlements followed by four authorizations, with three rows per page. After the
+        // second page was fetched, a settlement is added, so the third page begins with a row of the second page.
         let (page, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(page.contains("respData"));
         handle.block_on(life.use_card(false, 77));
@@ -45,13 +45,14 @@ fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     assert_eq!(report["counts"]["duplicate"], 0, "{}", report["counts"]);
     assert!(life.sandbox.calls::<QueryCardTransactions>() >= 6, "the list was not fetched again");
-    // The new settlement can be in the list before its notification is read.
+    // The only possible difference is the new settlement, whose notification may have arrived after the inbox was read.
     assert!(open(&report).iter().all(|(outcome, ..)| outcome == "only_provider"), "{:?}", open(&report));
 }
 
 type Paused = mpsc::Receiver<(String, tokio::sync::oneshot::Sender<()>)>;
 
-/// Starts a proxy in front of the sandbox, which holds back a page of a card's transactions until it is resumed.
+/// Starts a proxy in front of the sandbox. It holds back one page of a card's transactions until the test sends a
+/// message.
 async fn pausing_proxy(sandbox: String, held_page: usize) -> (String, Paused) {
     let (sender, paused) = mpsc::channel();
     let pages = Arc::new(AtomicUsize::new(0));
@@ -72,7 +73,7 @@ async fn pausing_proxy(sandbox: String, held_page: usize) -> (String, Paused) {
     (serve(axum::Router::new().fallback(forward)).await, paused)
 }
 
-/// Starts a proxy in front of the sandbox, which forwards a number of topup queries and refuses the others.
+/// Starts a proxy in front of the sandbox. It forwards `limit` topup queries and refuses all later ones.
 async fn limiting_proxy(sandbox: String, limit: Arc<AtomicUsize>) -> String {
     let forward = move |uri: http::Uri, body: bytes::Bytes| {
         let (url, limit) = (format!("{sandbox}{}", uri.path()), limit.clone());
@@ -112,12 +113,13 @@ fn topup_results_are_kept_if_a_later_query_fails() {
     for order in &mut orders {
         order["status"] = "unknown".into();
     }
-    // A short deadline stops the retries.
+    // With a short deadline, the client soon stops retrying.
     let profiles = std::fs::read_to_string(life.path("keys/paytend.toml")).unwrap();
     let quick = life.path("keys/quick.toml");
     std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
     life.use_profiles(&quick);
-    // Four queries are in progress at the same time, so the first four results arrive.
+    // The proxy allows four topup queries. The command sends four at the same time, so the results of these four
+    // arrive.
     let limit = Arc::new(AtomicUsize::new(4));
     let url = runtime.block_on(limiting_proxy(life.sandbox.url(), limit.clone()));
     let before = life.sandbox.calls::<QueryTopupResult>();
@@ -126,7 +128,7 @@ fn topup_results_are_kept_if_a_later_query_fails() {
     let options = ["--profile", "sandbox", "--base-url", &url, "--format", "json", "--out", out.to_str().unwrap()];
     let ran = life.reconcile(&orders, &options);
     assert_eq!((ran.code, queried()), (5, 4), "{}", ran.stderr);
-    // A result that arrives after the first failure is not stored.
+    // Not all four results have to be stored, because the command drops results that arrive after the first failure.
     let stored = std::fs::read_to_string(out.join("lists.partial/topups.0.jsonl")).unwrap().lines().count();
     assert!((1..=4).contains(&stored), "{stored}");
     limit.store(usize::MAX, Ordering::SeqCst);
@@ -134,7 +136,7 @@ fn topup_results_are_kept_if_a_later_query_fails() {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     assert_eq!((ran.code, &report["counts"]["unresolved"]), (8, &10.into()), "{report:#}");
     assert_eq!(queried(), 4 + 10 - stored, "a stored result was queried again");
-    // The stored lists contain each result once.
+    // The stored lists contain each result once, so comparing them offline produces the same report.
     let ran = life.reconcile(&orders, &["--format", "json", "--offline", out.to_str().unwrap()]);
     assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
 }
@@ -157,7 +159,8 @@ fn killed_fetch_is_continued() {
     let mut killed = life.command(&lines(&life), &arguments);
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (_, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
-    // Waits until the lists for the individual days are stored. They are fetched at the same time as the held page.
+    // Waits until the lists of partner transactions, one for each day, are stored. They are fetched while the proxy
+    // holds back the other page.
     let days = || {
         let stored = std::fs::read_dir(out.join("lists.partial")).unwrap().flatten();
         let names = stored.map(|file| file.file_name().into_string().unwrap());
@@ -175,7 +178,7 @@ fn killed_fetch_is_continued() {
     let ran = life.reconcile(&lines(&life), &arguments);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     assert_eq!((ran.code, open(&report), &report["counts"]["matched"]), (0, vec![], &10.into()), "{report:#}");
-    // At most the unfinished days are fetched again: three pages with rows, and one page for each empty day.
+    // Only lists that had not been stored are fetched again.
     let again = life.sandbox.calls::<QueryPartnerTransactions>() - calls;
     assert!(again < calls, "{again} of {calls} pages were fetched again");
     assert!(out.join("lists").exists() && !out.join("lists.partial").exists());

@@ -38,7 +38,7 @@ fn sandbox_prints_ready_line_and_reuses_key_directory() {
         ["partner", "paytend"].map(|side| std::fs::read(keys.join(format!("{side}-private.pem"))).unwrap());
     assert_eq!((own == paytend, first.trim().len()), (true, 15));
     assert_eq!(PrivateKey::from_bytes(&own).unwrap().public_key().bits(), 2048);
-    // A second start uses the same keys, even with different options.
+    // The second start uses the existing keys, although the options for new keys are missing.
     let running = RunningSandbox::start(&arguments[..4]);
     runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
     assert_eq!(std::fs::read_to_string(keys.join("partner-id")).unwrap(), first);
@@ -54,7 +54,7 @@ fn client_reads_the_profile_file_in_the_key_directory() {
         let client = ClientBuilder::from_file(&file, "sandbox").unwrap().build().unwrap();
         runtime().block_on(async { client.send(&QueryPartnerBalance::new()).await })
     };
-    // The second sandbox has a different port.
+    // The second sandbox listens on a different port, so it must write its URL to the file.
     for _ in 0..2 {
         let running = RunningSandbox::start(&arguments);
         assert_eq!(Path::new(&running.url("profile_file")), file);
@@ -77,7 +77,7 @@ fn client_reads_the_profile_file_in_the_key_directory() {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     drop(running);
-    // The warning is already complete, because the sandbox writes it before the ready line.
+    // The sandbox writes the warning before the ready line, so the whole warning can be read now.
     let mut warning = String::new();
     stderr.read_to_string(&mut warning).unwrap();
     assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");
@@ -191,7 +191,7 @@ fn state_is_consistent_after_fifty_kills() {
         let state = runtime.block_on(running.state());
         before = check_orders(&state, &accepted.lock().unwrap(), &before);
         let client = running.client(&keys);
-        // The sandbox is killed after this many responses, while other orders are in flight.
+        // The sandbox is killed after `kill_after` responses, while other orders are still in progress.
         let responses = Arc::new(AtomicU32::new(0));
         let kill_after = 1 + (run * 7) % 12;
         let (sender, mut kill_now) = tokio::sync::mpsc::channel::<()>(64);
@@ -221,7 +221,7 @@ fn state_is_consistent_after_fifty_kills() {
             })
             .collect();
         runtime.block_on(kill_now.recv());
-        // Sends SIGKILL, so the process cannot finish any work.
+        // `kill` sends SIGKILL, so the process cannot finish any work.
         running.process.kill().unwrap();
         running.process.wait().unwrap();
         for task in tasks {

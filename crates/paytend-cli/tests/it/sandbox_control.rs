@@ -91,9 +91,9 @@ fn control_url_is_read_from_the_environment() {
     assert_eq!(both.code, 2);
 }
 
-/// Other users can read the arguments of a process, so a token is accepted only in the environment.
+/// A token is refused as an argument, because other users can read the arguments of a process.
 #[test]
-fn control_token_is_not_an_argument() {
+fn control_token_is_accepted_only_from_the_environment() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/_sandbox", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -209,7 +209,7 @@ fn log_entries_can_be_listed_shown_and_followed() {
     let mut tail = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-    // The earlier entry is printed after the stream is opened, so later entries are not missed.
+    // `tail` opens the stream before it prints the earlier entry. From here on, it misses no entries.
     assert_eq!(next()["id"], 1);
     for id in 2..5 {
         assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
@@ -237,7 +237,7 @@ fn scenarios_can_be_run_and_invalid_options_are_refused() {
 }
 
 #[test]
-fn start_message_is_readable_on_a_terminal() {
+fn sandbox_prints_its_urls_and_an_example_on_a_terminal() {
     use crate::pty::Terminal;
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("my keys");

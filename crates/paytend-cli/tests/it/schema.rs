@@ -14,7 +14,7 @@ pub(crate) fn checked(schema: &str, json: &str) -> Value {
     value
 }
 
-/// A schema refuses a document without a required member. This shows that the other output tests can fail.
+/// Shows that `checked` fails for a document that does not match the schema.
 #[test]
 #[should_panic(expected = "call.json")]
 fn schema_refuses_a_missing_member() {

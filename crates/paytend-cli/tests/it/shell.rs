@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::command;
 
-/// Returns the `sh` code blocks of a document. Removes the indentation, because a block in a list is indented.
+/// Returns the `sh` code blocks of a document, without indentation, because blocks in lists are indented.
 pub(crate) fn blocks(document: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = document.lines();

@@ -23,7 +23,8 @@ fn progress_is_shown_only_on_a_terminal() {
     terminal.expect(" of 3 lists, ");
     assert_eq!(terminal.wait(), Some(0), "{}", terminal.shown());
     terminal.expect("only provider");
-    // The progress line is removed before the report is printed. Each update clears the line, and so does the removal.
+    // Each update of the progress line, and its removal, clears the line with this escape sequence. After the last one,
+    // there is only the report.
     let shown = terminal.shown();
     let (_, report) = shown.rsplit_once("\u{1b}[2K").unwrap();
     assert!(!report.contains("fetched") && report.contains("only provider"), "{shown}");
@@ -31,7 +32,7 @@ fn progress_is_shown_only_on_a_terminal() {
     assert!(piped.code == 0 && !piped.stderr.contains("fetched"), "{}", piped.stderr);
 }
 
-/// Returns the `doctor` command for a profile whose private key is accessible to other users.
+/// Returns a `doctor` command with passing and failing checks: other users can access the profile's private key.
 fn doctor(folder: &Keys) -> Command {
     let own = folder.arg("partner.pem");
     set_mode(&folder.path("partner.pem"), 0o644);
@@ -59,14 +60,13 @@ fn doctor_results_are_coloured_only_on_a_terminal() {
     assert!(piped.stdout.contains("fail  permissions") && !piped.stdout.contains('\u{1b}'), "{}", piped.stdout);
 }
 
-/// If the input ends at a prompt, the command fails with a usage error and sends nothing.
 #[test]
 fn nothing_is_sent_if_the_input_ends_at_a_prompt() {
     let connected = Connected::new();
     let fields = ["call", "topup", "-f", "cardId=1755902", "-f", "currency=EUR", "-f", "amount=1"];
     let mut terminal = Terminal::start(&mut connected.command(&fields));
     terminal.expect("orderNo (");
-    // This is Ctrl-D, which ends the input.
+    // Ctrl-D ends the input.
     terminal.type_bytes(b"\x04");
     assert_eq!(terminal.wait(), Some(2), "{}", terminal.shown());
     terminal.expect("no answer");

@@ -11,7 +11,8 @@ use crate::listen::Lines;
 use crate::schema::checked;
 use crate::support::{RunOutput, run};
 
-/// Starts a server that handles each connection with a function until it returns false, and returns the server's URL.
+/// Starts a server that passes each connection to a function, and returns its URL. When the function returns false, the
+/// server responds with `{}` and refuses all later connections.
 fn server(mut handle: impl FnMut(TcpStream) -> bool + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -20,7 +21,7 @@ fn server(mut handle: impl FnMut(TcpStream) -> bool + Send + 'static) -> String 
         while let Some((stream, _)) = listener.as_ref().and_then(|listener| listener.accept().ok()) {
             let mut first = [0];
             let _ = stream.peek(&mut first);
-            // The last connection is handled when no other connection is possible.
+            // The listener is closed before the response, so that the client cannot connect again afterwards.
             if !handle(stream.try_clone().unwrap()) {
                 listener = None;
                 respond(stream);
@@ -52,13 +53,13 @@ fn read(stream: &mut TcpStream) {
     }
 }
 
-/// Responds with a success that is not an acknowledgement.
+/// Responds with status 200 and a body that is not an acknowledgement.
 fn respond(mut stream: TcpStream) {
     read(&mut stream);
     stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}").unwrap();
 }
 
-/// Reads each request, and closes the connection without a response.
+/// Starts a server that reads each request and closes the connection without a response.
 fn losing() -> String {
     server(|mut stream| {
         read(&mut stream);
@@ -83,15 +84,16 @@ fn lost_response_to_a_notification_has_an_unknown_outcome() {
     assert!(refused.code == 5 && refused.stderr.contains("start the receiver"), "{}", refused.stderr);
     let scheme = trigger("ftp://127.0.0.1/", &[]);
     assert!(scheme.code == 2 && scheme.stderr.contains("http or https"), "{} {}", scheme.code, scheme.stderr);
-    // The first notification is sent, so the command as a whole must not be repeated like after a network error.
+    // The first notification was sent, so the exit code is not that of a network error, after which a script may repeat
+    // the command.
     let partial = trigger(&server(|_| false), &["--times", "3"]);
     assert_eq!((partial.code, partial.stdout.lines().count()), (6, 1), "{} {}", partial.stdout, partial.stderr);
     assert!(partial.stderr.contains("1 notifications were sent before"), "{}", partial.stderr);
 }
 
-/// The sandbox can have executed a change whose response is lost.
+/// If the response to a change is lost, the sandbox may have made the change.
 #[test]
-fn lost_response_of_a_sandbox_has_an_unknown_outcome() {
+fn lost_response_from_a_sandbox_has_an_unknown_outcome() {
     let url = losing();
     for (args, code) in [
         (&["trigger", "baas.fund-deposit", "--sandbox", &url][..], 7),
@@ -150,7 +152,7 @@ fn failed_notification_does_not_stop_the_others() {
     assert!(ran.stderr.contains("2 notifications failed") && lines[1]["error"].is_string(), "{}", ran.stderr);
     let (ran, lines) = resend(&["1", "2"], &losing());
     assert_eq!((ran.code, lines.len()), (7, 2), "{}", ran.stderr);
-    // One notification arrives and is not acknowledged as Paytend documents it, and the other cannot be sent.
+    // The receiver does not acknowledge the first notification, and the second notification cannot be sent.
     let (ran, lines) = resend(&["1", "2"], &server(|_| false));
     assert_eq!((ran.code, lines.len(), &lines[0]["status"]), (6, 2, &200.into()), "{}", ran.stderr);
 }
@@ -170,7 +172,7 @@ fn control_characters_of_a_sender_are_not_printed() {
         assert!(ran.code == 0 && ran.stdout.contains("T-?"), "{args:?}: {:?} {}", ran.stdout, ran.stderr);
         assert!(!ran.stdout.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{args:?}: {:?}", ran.stdout);
         assert!(lines == 0 || ran.stdout.lines().count() == lines, "{args:?}: {:?}", ran.stdout);
-        // JSON contains the same text, escaped.
+        // JSON output contains the control characters as escapes.
         let json = run(&[args, &["--json"]].concat(), b"").stdout;
         assert!(!json.contains(['\u{1b}', '\u{9b}']) && json.contains("\\u00"), "{args:?}: {json:?}");
     }

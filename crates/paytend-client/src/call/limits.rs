@@ -72,7 +72,7 @@ impl Rate {
 
     /// Waits until a request may begin. Returns `false` if the wait would take `limit` or longer.
     ///
-    /// Returns `false` immediately if the queue is already too long.
+    /// Returns `false` immediately if the callers already in the queue make the wait that long.
     pub(crate) async fn acquire(&self, clock: &dyn Clock, limit: Duration) -> bool {
         let start = clock.now();
         let (queued, estimate) = {
@@ -111,8 +111,8 @@ impl Rate {
 
     /// Returns how long a caller must wait from `now`, with `ahead` callers in front of it.
     fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
-        // A request can begin one period after the request `count` positions before it. The callers ahead are assumed
-        // to begin as early as the limit allows: `count` callers per period.
+        // At most `count` requests begin per period, so a request can begin one period after the request that is
+        // `count` places ahead of it. The callers ahead are assumed to begin as early as the limit allows.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
         let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -120,7 +120,8 @@ impl Rate {
         free.saturating_add(self.per.saturating_mul(periods)).saturating_sub(now)
     }
 
-    /// Moves a caller from the queue to the started requests, in one step, so that the caller is never counted twice.
+    /// Removes a caller from the queue and records the start of its request. Both happen under one lock, so the caller
+    /// is never counted twice.
     fn begin(&self, state: &mut State, mut queued: Queued<'_>, now: Duration) {
         queued.0 = None;
         state.queued -= 1;
@@ -144,7 +145,7 @@ mod tests {
 
     const FOREVER: Duration = Duration::MAX;
 
-    /// A clock whose waits end when they are first polled.
+    /// A clock that does not really wait: polling a wait moves the time forward and ends the wait.
     #[derive(Debug, Default)]
     struct InstantClock(Arc<Mutex<Duration>>);
 
@@ -234,7 +235,8 @@ mod tests {
         assert!(!longest.acquire(&clock, Duration::from_secs(60)).await);
     }
 
-    /// The last caller's estimated wait equals its actual wait, for every queue length and history.
+    /// The estimated wait of the last caller in the queue equals its actual wait, for every queue length and for every
+    /// number of earlier requests.
     #[tokio::test]
     async fn estimated_wait_is_exact() {
         for count in 1..5_u32 {

@@ -152,7 +152,8 @@ impl Call<'_> {
                 .with_opened(opened)),
         });
         let opened = opened.map_err(|error| {
-            // Report a rejection that arrived before the request was fully sent, but do not use its connection again.
+            // A rejection can arrive before the request was fully sent. It is reported, but its connection is not used
+            // again.
             let early = observer.handover.withdraw();
             // Later responses on this connection may also belong to earlier requests.
             if early || error.is_of_another_request() {

@@ -78,9 +78,8 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subje
 
 /// Parses the data in a successful response.
 pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, Error> {
-    // A success without data is accepted only for an operation without response data. All such responses have the same
-    // signed text. For any other operation, the response could therefore be a replay of the response to a different
-    // request.
+    // All successes without data have the same signed text, so such a response could be a replay of the response to any
+    // other request. It is accepted only for an operation that never returns data.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
         Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),

@@ -110,7 +110,6 @@ impl<O: Operation> PreparedRequest<O> {
             return Err(RestoreError::OtherOperation);
         }
         let request_id: RequestId = request_id.parse().map_err(|_| RestoreError::Damaged)?;
-        // The stored `requestId` must be the one in the document.
         if member(document, "requestId").as_deref() != Some(request_id.as_str()) {
             return Err(RestoreError::Damaged);
         }

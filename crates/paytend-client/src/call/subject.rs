@@ -1,8 +1,8 @@
 //! The identifiers in a request, and the check that its response contains the same identifiers.
 //!
 //! Nothing in Paytend's envelope ties a response to its request, so a genuine response for another order passes
-//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user. The
-//! list of identifiers that each response contains is inferred; to compare different fields, set
+//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user.
+//! Which identifiers a response contains is inferred, not documented. To compare different fields, set
 //! [`Builder::response_names`](crate::ClientBuilder::response_names).
 
 use std::borrow::Cow;
@@ -18,11 +18,11 @@ const NAMES: [&str; 4] = [ORDER, "cardId", "holderId", "userId"];
 /// The order number field. If a request contains an order number, its response must contain the same number.
 const ORDER: &str = "orderNo";
 
-/// The identifiers in a request.
+/// The identifiers in a request, with which its response is compared.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
-    /// Wire names and their values in the request. Values can be personal data, so they must not appear in errors or
-    /// `Debug` output.
+    /// The wire names of the identifier fields, and their values in the request. The values can be personal data, so
+    /// they must not appear in errors or `Debug` output.
     named: Vec<(String, String)>,
     /// The fields that a response must contain.
     required: Required,
@@ -31,7 +31,7 @@ pub(crate) struct Subject {
 /// The identifier fields of a request that its response must also contain.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Required {
-    /// No fields, because the operation has no response data.
+    /// No fields, for example because the operation has no response data.
     #[default]
     None,
     /// The order number. The other fields are compared only if the response contains them.
@@ -43,8 +43,8 @@ enum Required {
 impl Subject {
     /// Reads the identifiers from a request's payload.
     ///
-    /// `configured` replaces the default fields, and makes them required. `has_response` specifies whether the
-    /// operation has response data. Without response data, the order number is not required.
+    /// `configured` replaces the default fields. All configured fields are required. `has_response` specifies whether
+    /// the operation has response data. Without response data, the order number is not required.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
         let wanted = |name: &str| match configured {
             Some(names) => names.iter().any(|wanted| wanted == name),
@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, none of which is required, so that the response can omit all of them.
+    /// Returns the same identifiers, all of them optional, so that the response can omit any of them.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }
@@ -161,7 +161,7 @@ mod tests {
             (r#"{"\u006frderNo":"T\u002d1"}"#, Ok(())),
             (r#"{"orderNo":"T-2","status":"2"}"#, other("orderNo")),
             (r#"{"orderNo":"T-1","cardId":"7"}"#, other("cardId")),
-            // Every duplicate member is compared.
+            // If the response contains a member twice, both values are compared.
             (r#"{"orderNo":"T-1","orderNo":"T-2"}"#, other("orderNo")),
             (r#"{"x":1}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"orderNo":""}"#, Err(Mismatch::Unnamed("orderNo".into()))),
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(check(balance, r#"{"balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"1755902","balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"7"}"#), Err(Mismatch::Other("cardId".into())));
-        // The request contains none of the compared fields.
+        // The request contains none of the fields that are compared, so the response is accepted.
         assert_eq!(check(r#"{"idNo":"1"}"#, r#"{"holderId":"7"}"#), Ok(()));
     }
 

@@ -62,7 +62,8 @@ pub(super) fn checked_states(operation: &str, states: OrderStates) -> Result<Ord
     }
 }
 
-/// Returns the values configured for operations, keyed by default path. Unknown paths are kept unchanged.
+/// Returns the values configured for operations, keyed by default path. An operation that was specified with an unknown
+/// path keeps this path as its key.
 fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>, Error> {
     let mut found = HashMap::new();
     for (operation, value) in given {

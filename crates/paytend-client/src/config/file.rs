@@ -211,8 +211,8 @@ impl Profile {
                 without_value(error.message()),
             )
         })?;
-        // Access to the file exposes the private keys of all profiles. The permissions are therefore checked unless
-        // every profile with a private key accepts any permissions.
+        // A user who can read the file can read the private keys of all profiles. The permissions are therefore checked
+        // unless every profile that contains a private key accepts any permissions.
         let guarded =
             file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");

@@ -147,7 +147,8 @@ fn proxy(text: &str) -> Result<Proxy, Error> {
     };
     let url = Url::parse(text).map_err(|_| wrong())?;
     let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&url.scheme());
-    // reqwest silently ignores a proxy if `Url` and `Uri` parse it differently.
+    // reqwest silently ignores a proxy whose URL is parsed differently by `Url` and by `Uri`. Such a proxy is refused
+    // here.
     let uri: http::Uri = url.as_str().parse().map_err(|_| wrong())?;
     let plain =
         |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));

@@ -125,7 +125,8 @@ impl KeyMaterial {
 
     /// Loads the keys with a backend. Only a backend can check whether the numbers in a key are consistent.
     pub(super) fn keyring(&self, backend: &dyn Backend) -> Result<Keyring, Error> {
-        // If the key itself is valid, the backend is the cause, so the message names the backend instead of the entry.
+        // If the error is not about the key, the backend is the cause. The message then names the backend instead of
+        // the configuration entry.
         let wrong = |entry, error| match error {
             paytend_crypto::Error::Key(error) => self.origin.wrong(&[entry], error),
             error => Error::configuration(format!(

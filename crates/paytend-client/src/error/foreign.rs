@@ -19,7 +19,7 @@ pub(crate) enum Foreign {
     Xml,
     /// Text in UTF-16, detected by its byte order mark.
     Utf16,
-    /// JSON that begins with a byte order mark. A Paytend response never does.
+    /// JSON that begins with a byte order mark. Paytend's responses never begin with one.
     ByteOrderMark,
     /// No body.
     Empty,

@@ -21,10 +21,10 @@ pub enum SendResult {
 /// The sends and queries of an order so far, which determine the next step.
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
-/// times are wall-clock times, because a monotonic clock does not survive a restart. Each time that the clock is set
-/// forward, the settle time becomes shorter by at most one planned pause. A confirmation is a query that reported the
-/// order as unknown. The time between two confirmations counts as at most this pause, and as zero if the clock was set
-/// back.
+/// times are wall-clock times, because a monotonic clock does not survive a restart. A confirmation is a query that
+/// reported the order as unknown. The time between two confirmations counts as at most the planned pause between two
+/// queries, and as zero if the clock was set back. Setting the clock forward can therefore shorten the settle time by
+/// at most one planned pause.
 ///
 /// ```
 /// use std::time::SystemTime;

@@ -21,9 +21,9 @@ pub enum NextStep {
 impl Resolution {
     /// Returns the next step for an order with this history.
     ///
-    /// An order that may have been sent is queried. It is sent again only if no response arrived, enough queries over
-    /// the settle time reported that the order does not exist, and it was sent fewer than
-    /// [`max_sends`](Self::max_sends) times.
+    /// An order that may have been sent is queried. It is sent again only if no response arrived, it was sent fewer
+    /// than [`max_sends`](Self::max_sends) times, and enough queries have reported during the settle time that it does
+    /// not exist.
     pub fn next_step(&self, history: &History) -> NextStep {
         if history.sends == 0 {
             return NextStep::Send;
@@ -32,7 +32,7 @@ impl Resolution {
             return NextStep::Query;
         }
         match history.last_send {
-            // A rejection of the second send does not apply to the first send.
+            // If the order was sent twice, the last rejection says nothing about the first send.
             SendResult::Rejected if history.sends == 1 => NextStep::Rejected,
             SendResult::Unknown if history.sends < self.allowed_sends() => NextStep::Send,
             SendResult::Rejected | SendResult::Unreadable | SendResult::Unknown => NextStep::Unresolved,
@@ -124,8 +124,8 @@ mod tests {
         assert_eq!((history.sends, resolution().next_step(&history)), (1, NextStep::Query));
     }
 
-    /// Returns how many confirmations are needed before the order is sent again, if the clock shows these times in
-    /// seconds.
+    /// Returns how many confirmations are needed before the order is sent again. `times` are the clock times of the
+    /// confirmations, in seconds.
     fn confirmations_until_send(times: impl IntoIterator<Item = u64>) -> usize {
         let mut history = History::new();
         history.begin_send(SystemTime::UNIX_EPOCH);

@@ -53,8 +53,7 @@ pub struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// Creates the properties of the first attempt of a call with a 60 s deadline. The attempt failed immediately, and
-    /// no response arrived.
+    /// Describes a first attempt that failed immediately and without a response. The call has a deadline of 60 s.
     pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
         Self {
             operation,
@@ -126,7 +125,6 @@ impl RetryPolicy {
             return Decision::Stop;
         }
         let wait = failed.retry_after.unwrap_or_else(|| self.wait(failed.attempt, failed.random));
-        // A wait that ends at or after the deadline leaves no time for another attempt.
         if failed.elapsed.saturating_add(wait) >= failed.deadline {
             return Decision::Stop;
         }

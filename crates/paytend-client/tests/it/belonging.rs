@@ -18,7 +18,7 @@ use crate::server::{partner, paytend, read_request_or_end, response};
 
 const ANOTHER_ORDER: &str = r#"{"orderNo":"T-2","status":"2"}"#;
 const NO_ORDER: &str = r#"{"x":1}"#;
-/// A response for the same card, without an order number.
+/// A response that contains the card of the topup, but no order number.
 const BALANCE: &str = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR"}"#;
 const ANOTHER_CARD: &str = r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#;
 
@@ -157,7 +157,8 @@ async fn response_that_arrives_before_the_request_was_sent_is_a_mismatch() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::NotSent));
     assert!(error.opened().is_some());
     assert_eq!(transport.0.load(std::sync::atomic::Ordering::SeqCst), 1);
-    // An early rejection may belong to this request, but its connection is not reused.
+    // A rejection that arrives early might belong to this request, so it is reported, but its connection is not used
+    // again.
     let transport = Arc::new(Early(0.into(), "1009"));
     let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
     let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();
@@ -253,7 +254,6 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
     let url = serve_each(move |_, mut stream| async move {
         while let Some((_, order)) = next(&mut stream).await {
             let document = response(&paytend(), "00", "ok", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#));
-            // Send the response twice.
             stream.write_all(&[http(&document), http(&document)].concat()).await.unwrap();
             // Wait until the client closes the connection.
             let mut rest = Vec::new();

@@ -28,7 +28,6 @@ fn blocking_calls_return_the_same_results_as_asynchronous_calls() {
     assert!(matches!(client.resolve(&topup).unwrap(), Resolved::Responded { .. }));
     assert_eq!(client.call("getCardBalance", &serde_json::json!({})).unwrap().data().as_ref().unwrap().as_str(), "{}");
     assert_eq!(client.send(&query).unwrap_err().api_code(), Some("1007"));
-    // A clone can be used on another thread.
     let other = client.clone();
     let response = std::thread::spawn(move || other.wait(other.inner().request(&QueryCardBalance::new("1")).send()));
     assert_eq!(response.join().unwrap().unwrap().data().balance.as_ref().unwrap().to_string(), "2.00");

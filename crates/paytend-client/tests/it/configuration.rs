@@ -50,7 +50,7 @@ fn build_reports_invalid_settings() {
 }
 
 #[test]
-fn for_partner_method_validates_the_partner_id() {
+fn for_partner_refuses_an_empty_partner_id() {
     let client = builder().build().unwrap();
     assert!(client.for_partner("888666000100261", partner()).is_ok());
     assert_eq!(client.for_partner("", partner()).unwrap_err().kind(), ErrorKind::Configuration);
@@ -137,7 +137,7 @@ async fn request_is_sent_through_the_configured_proxy() {
 }
 
 #[test]
-fn file_errors_name_profile_line_and_field() {
+fn configuration_file_error_states_the_line_or_the_field() {
     let folder = tempfile::tempdir().unwrap();
     let keys = paytend_vectors::keys();
     let write = |name: &str, text: &str| {

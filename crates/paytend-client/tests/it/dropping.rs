@@ -97,7 +97,6 @@ async fn unparsable_success_response_is_reported_as_a_failure() {
     assert_eq!((error.kind(), error.outcome(), error.http_status()), (ErrorKind::Data, Outcome::Unknown, Some(200)));
 }
 
-/// A dropped call's connection is closed.
 #[tokio::test]
 async fn dropped_call_closes_its_connection() {
     use tokio::io::AsyncReadExt;

@@ -94,7 +94,6 @@ async fn request_is_not_sent_if_no_slot_is_free_before_the_deadline() {
     assert!(holder.await.unwrap().is_ok());
 }
 
-/// If a call takes too long, its error names the limit that ended the call.
 #[tokio::test(start_paused = true)]
 async fn timeout_error_names_the_limit() {
     for (attempt, deadline, limit, words) in [
@@ -123,7 +122,6 @@ async fn timeout_error_names_the_limit() {
     assert!(error.to_string().contains("the rate limit allows no request before the deadline of 5s"), "{error}");
 }
 
-/// The limits also apply to prepared requests.
 #[tokio::test]
 async fn prepared_request_is_rate_limited() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);

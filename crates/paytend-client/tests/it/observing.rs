@@ -15,7 +15,7 @@ fn traces_of_all_tests_contain_no_secrets_or_personal_data() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.lines().count() > 1000 && text.contains("hyper"), "{} lines", text.lines().count());
-    // The secrets are the test data, the canonical strings and the keys.
+    // The secrets to search for: the test data, the canonical strings and the keys.
     let mut secrets: Vec<String> = [
         "CANARY",
         "8613261402222",

@@ -102,7 +102,7 @@ async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     assert_eq!(response.data().as_ref().unwrap().as_str(), r#"{"status":"2","deep":{"x":1.10}}"#);
     assert!(client.call("/issuing/card/limits", &json!({"cardId": "1"})).await.unwrap().into_data().is_none());
     client.call("baas.getCities", &json!({})).await.unwrap();
-    // A response without data is an error if the operation has response data.
+    // This operation returns data, so a response without data is an error.
     let error = client.call("getCardBalance", &json!({"cardId": "1"})).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
     let seen = transport.seen();
@@ -142,7 +142,6 @@ async fn untyped_request_is_sealed_before_it_is_sent() {
     assert_eq!((client.base_url(), client.partner_id().len()), ("https://api.example.com", 15));
 }
 
-/// Even if an operation has no business data, fields set in `extra` are sent.
 #[tokio::test]
 async fn extra_fields_of_an_operation_without_data_are_sent() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);

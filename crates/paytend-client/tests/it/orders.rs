@@ -99,7 +99,7 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
         let client = builder.order_states(OrderStates::local_sandbox()).resolution(resolution).build().unwrap();
         (client, clock)
     };
-    // Neither a failed query nor an unknown status code ends the wait.
+    // The wait continues after a failed query and after an unknown status code.
     let transport = Scripted::new([PROCESSING, PROCESSING, Step::Raw(503, vec![], &[]), NEW_CODE, FAILED]);
     let (client, clock) = configured(&transport);
     let resolved = client.send_and_wait(&topup()).await.unwrap();
@@ -115,7 +115,8 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
         assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), last);
         assert_eq!(clock.waits().len(), waits);
     }
-    // During the wait, too, an order with the same number but a different card is treated as a different order.
+    // One query finds an order with the same number but a different card. This is a different order, so its state is
+    // ignored.
     let other = Step::Success(r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#);
     let transport = Scripted::new((0..2).map(|_| PROCESSING).chain([other]).chain((0..99).map(|_| PROCESSING)));
     let (client, _) = configured(&transport);
@@ -136,7 +137,6 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
     }
 }
 
-/// The presets of `OrderStates` and `Resolution` match the sandbox's codes.
 #[tokio::test]
 async fn local_sandbox_presets_match_the_sandbox() {
     let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();

@@ -84,7 +84,7 @@ async fn each_response_has_the_expected_error_kind_and_outcome() {
     let other = response(&paytend(), "00", "ok", r#"{"orderNo":{"T":1}}"#);
     let error = topup(&answering("200 OK", other).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));
-    // A success without data is accepted only for an operation without response data.
+    // A success without data is accepted for `VerifyMobileNumber`, which returns no data, but not for a topup.
     let bare = || response(&paytend(), "00", "success", "");
     let error = topup(&answering("200 OK", bare()).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
@@ -206,7 +206,7 @@ async fn call_to_a_server_without_tls_is_reported_as_not_sent() {
 }
 
 #[tokio::test]
-async fn connection_that_breaks_during_the_response_has_an_unknown_outcome() {
+async fn outcome_is_unknown_if_the_connection_breaks_during_the_response() {
     // The connection is closed during the response, reset during the response, or reset before the response.
     for (partial, reset) in [("half of it", false), ("half of it", true), ("", true)] {
         let (url, _) = once(move |_, mut stream| async move {
@@ -228,7 +228,7 @@ async fn connection_that_breaks_during_the_response_has_an_unknown_outcome() {
 /// This custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the
 /// second server does not mean "not sent".
 #[tokio::test]
-async fn failed_redirect_of_a_custom_client_has_an_unknown_outcome() {
+async fn outcome_is_unknown_if_a_custom_client_fails_to_follow_a_redirect() {
     let (url, _) = once(|_, mut stream| async move {
         let head = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -246,7 +246,7 @@ async fn failed_redirect_of_a_custom_client_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn timeout_after_the_request_was_sent_has_an_unknown_outcome() {
+async fn outcome_is_unknown_if_the_timeout_expires_after_the_request_was_sent() {
     let (url, held) = once(|_, stream| async move { stream }).await;
     // The timeout is long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
@@ -258,7 +258,7 @@ async fn timeout_after_the_request_was_sent_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn connection_closed_before_a_complete_response_has_an_unknown_outcome() {
+async fn outcome_is_unknown_if_the_connection_closes_before_the_response_is_complete() {
     for part in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"respCode\":"] {
         let (url, _) = once(move |_, mut stream| async move {
             stream.write_all(part.as_bytes()).await.unwrap();

@@ -39,7 +39,7 @@ async fn custom_operation_is_sent_and_its_response_is_typed() {
 
 /// A signed success means that the operation may have been executed, even if its data cannot be parsed.
 #[tokio::test]
-async fn signed_success_with_unexpected_data_has_an_unknown_outcome() {
+async fn outcome_is_unknown_if_a_signed_success_has_unexpected_data() {
     for data in [r#"{"since":{"CANARY":1}}"#, r#"{"until":"CANARY"}"#, "{}"] {
         let url = answering("200 OK", response(&paytend(), "00", "success", data)).await;
         let error = client(&url).send(&BlockCard { card_id: "1755902".into() }).await.unwrap_err();

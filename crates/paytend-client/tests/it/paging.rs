@@ -72,7 +72,7 @@ async fn repeated_page_and_early_empty_page_are_errors() {
     assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 3));
     let (result, _) = codes(vec![page("ab", Some(5)), page("", Some(5))], cities(0, 2)).await;
     assert_eq!(result, Err(ErrorKind::Data));
-    // Pages that only begin with the same item are different pages.
+    // Two pages that begin with the same item are not a repeated page if their other items differ.
     let (result, _) = codes(vec![page("ab", None), page("ac", None), page("", None)], cities(0, 2)).await;
     assert_eq!(result, Ok("abac".into()));
 }

@@ -100,7 +100,7 @@ async fn lost_order_is_sent_again_after_it_is_reported_unknown() {
 }
 
 #[tokio::test]
-async fn late_order_is_executed_once() {
+async fn order_that_arrives_late_is_executed_once() {
     // The first request arrives while the order is being queried, or after the order was sent again.
     for responses in [1, 2, 3, 4] {
         let bench = Bench::new().await;
@@ -119,7 +119,8 @@ async fn late_order_is_executed_once() {
     }
 }
 
-/// Requests and responses are lost in all combinations, several times in a row.
+/// The proxy loses requests and responses of the topup and of the query, in all combinations and several times in a
+/// row.
 #[tokio::test]
 async fn order_is_executed_once_despite_lost_messages() {
     use Fault::{LoseRequest, LoseResponse};
@@ -160,7 +161,7 @@ fn order() -> Topup {
 
 #[tokio::test]
 async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
-    // The order is lost, and no query can be sent.
+    // The order is lost, and every query fails to connect.
     let lost = std::iter::once(Step::Lost(TransportErrorKind::Broken));
     let transport =
         Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)))));
@@ -189,7 +190,7 @@ async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
     assert!(topups.len() > 2 && topups.iter().all(|topup| topup.document == topups[0].document));
 }
 
-/// Jitter does not shorten the settle time between two sends of an order. The default maximum is two sends.
+/// By default, an order is sent at most twice. The settle time between the two sends is not shortened by jitter.
 #[tokio::test]
 async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     let mut steps = Vec::new();
@@ -212,7 +213,6 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "the first waits do not add up to ten seconds");
 }
 
-/// The query contains the order's additional fields.
 #[tokio::test]
 async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
@@ -226,7 +226,8 @@ async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     assert_eq!(fields, [Some("7".to_owned()), Some("7".to_owned())]);
 }
 
-/// A rejection does not identify its order, and may be a late copy for another order. Only the query is reliable.
+/// A rejection does not identify its order, and may be a late copy of another order's rejection. Only the query is
+/// reliable.
 #[tokio::test]
 async fn rejection_is_final_only_after_the_configured_confirmations() {
     let resolution = || Resolution::new().unknown_order_codes(["X1"]);
@@ -265,7 +266,8 @@ async fn rejection_is_final_only_after_the_configured_confirmations() {
     assert_eq!(fresh, [false, true, true, true]);
 }
 
-/// Failed queries, and the time before the first report, do not count towards the settle time.
+/// The time before the first "unknown order" response, for example during a failed query, does not count towards the
+/// settle time.
 #[tokio::test]
 async fn settle_time_starts_at_the_first_unknown_order_report() {
     for confirmations in [1, 3] {
@@ -321,7 +323,6 @@ async fn rejection_of_the_second_request_leaves_the_outcome_unknown() {
     assert_eq!(transport.seen().len(), 6);
 }
 
-/// The code for an unknown order counts only if Paytend signed it.
 #[tokio::test]
 async fn unsigned_code_for_an_unknown_order_is_ignored() {
     let unsigned = br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec();
@@ -333,7 +334,7 @@ async fn unsigned_code_for_an_unknown_order_is_ignored() {
 }
 
 #[tokio::test]
-async fn card_applications_are_resolved() {
+async fn card_application_is_queried_after_its_response_was_lost() {
     let address = || {
         paytend_model::issuing::Address::builder()
             .address_line("a")

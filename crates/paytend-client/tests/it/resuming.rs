@@ -34,7 +34,7 @@ fn sent_once() -> History {
     history
 }
 
-/// Resumes the order from its stored form. Returns the result and the histories that were stored before a send.
+/// Resumes the order from its stored form. Returns the result, and the histories that were passed to `before_send`.
 async fn resume(client: &Client, stored: &[u8], history: History) -> (Resumed<Topup>, Vec<History>) {
     let before = Mutex::new(Vec::new());
     let prepared = PreparedRequest::from_bytes(stored).unwrap();
@@ -94,7 +94,7 @@ async fn resumed_order_is_queried_and_then_sent_with_the_same_bytes() {
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths, ["getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(seen[4].document, prepared.document());
-    // Queries contain the order's additional fields, and do not share a connection.
+    // Each query contains the order's additional fields, and is sent on a new connection.
     assert!(seen.iter().all(|request| request.opened.field("subAccount") == Some("7")));
     assert!(seen[..4].iter().all(|request| request.fresh_connection));
     assert_eq!(before.iter().map(|history| history.sends).collect::<Vec<_>>(), [2]);
@@ -142,7 +142,7 @@ async fn lost_order_is_sent_at_most_the_configured_number_of_times() {
 }
 
 #[tokio::test]
-async fn rejection_received_before_a_restart_is_final_once_confirmed() {
+async fn rejection_received_before_a_restart_is_final_after_it_is_confirmed() {
     let mut history = sent_once();
     history.last_send = SendResult::Rejected;
     let transport = Scripted::new((0..4).map(|_| UNKNOWN));
@@ -169,7 +169,7 @@ async fn unsigned_and_unconfigured_codes_are_not_confirmations() {
 
 /// An order with the same number and a different card is a different order.
 #[tokio::test]
-async fn query_result_for_a_different_card_does_not_end_the_order() {
+async fn order_is_queried_again_if_the_query_returned_a_different_card() {
     let transport = Scripted::new([Step::Success(r#"{"orderNo":"T-1","cardId":"8","status":"2"}"#), FOUND]);
     let client = client(&transport);
     let bytes = client.prepare(&order()).unwrap().to_bytes();

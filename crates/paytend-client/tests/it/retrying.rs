@@ -61,7 +61,8 @@ async fn mutation_with_unknown_outcome_is_not_retried() {
     for step in [
         Step::Lost(TransportErrorKind::Broken),
         Step::Lost(TransportErrorKind::Timeout),
-        // Once the document has been handed over, even a connect error or a request error has an unknown outcome.
+        // Once the document has been handed over, the outcome of the call is unknown, even after a connect error or a
+        // request error.
         Step::Lost(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Lost(TransportErrorKind::Request),
         Step::Hang(true),

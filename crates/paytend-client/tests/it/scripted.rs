@@ -186,7 +186,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A clock whose short waits end immediately. Long waits are time limits, and take real time.
+/// A clock that ends short waits immediately. Long waits are time limits and take real time.
 #[derive(Debug, Default)]
 pub(crate) struct ImpatientClock(paytend_client::SystemClock);
 

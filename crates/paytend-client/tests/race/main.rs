@@ -55,7 +55,7 @@ impl Transport for Fresh {
     }
 }
 
-/// The requests reported as not sent, and how many requests had each other outcome.
+/// The IDs of the requests reported as not sent, and the number of requests with each of the other outcomes.
 #[derive(Default)]
 struct Reported {
     not_sent: HashSet<String>,

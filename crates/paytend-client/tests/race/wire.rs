@@ -28,7 +28,7 @@ impl Protocol {
     }
 }
 
-/// The complete requests, by `requestId`.
+/// The `requestId`s of the complete requests.
 type Received = Arc<Mutex<HashSet<String>>>;
 
 /// A server with a separate thread and runtime, so that it does not affect the client's scheduling.
@@ -85,7 +85,7 @@ impl Server {
                         }
                     });
                 }
-                // Read everything that the client has written.
+                // Wait until everything that the client has written has been read.
                 while connections.join_next().await.is_some() {}
             });
         });
@@ -101,7 +101,8 @@ impl Server {
         &self.certificate
     }
 
-    /// Reads all connections to the end and returns the complete requests. The client must have closed the connections.
+    /// Reads all connections to the end and returns the `requestId`s of the complete requests. The client must have
+    /// closed the connections.
     pub(crate) fn stop(self) -> HashSet<String> {
         let _ = self.stop.send(());
         self.thread.join().unwrap();

@@ -1,7 +1,7 @@
 //! A test for the tracing span of a call. This test needs a separate binary, because the subscriber is global to the
 //! process.
 
-// Tests may panic. Only some of the modules in `tests/it` are used.
+// Tests may panic. Some functions of the modules from `tests/it` are not used here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
 
 #[path = "../it/scripted.rs"]

@@ -5,7 +5,7 @@
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value except the payload and `respMsg` contains `&`, `=`, whitespace or a control character;
-//! - no field has the name of the payload field of another message kind;
+//! - no field has the name that the payload has in another kind of message;
 //! - the payload is one complete JSON object, whose end is determined by the text alone (checked after verification,
 //!   see below);
 //! - `respMsg` does not end in `&name=value` if that could be a separate field, sorted right after `respMsg`.
@@ -22,9 +22,9 @@
 //!   the payload field of a document, so the end depends only on the signed text. A payload of any other length is
 //!   refused ([`Template::payload_end`]).
 //! - For a strict JSON object, a strict parser finds the same end. The scanner accepts all strict JSON, reads from left
-//!   to right and stops at the brace that closes the object. A field after the payload starts with `&`, so whitespace
-//!   after the object ends there. Sealing accepts only strict JSON, while opening also accepts lenient strings. Both
-//!   find the same end in every message that can be sealed.
+//!   to right and stops after the brace that closes the object and any whitespace that follows it. The next field
+//!   starts with `&`, which is not whitespace. Sealing accepts only strict JSON, while opening also accepts lenient
+//!   strings. Both find the same end in every message that can be sealed.
 //!
 //! An unsigned payload is not part of the signed text, so its authenticity is unknown. It must be strict JSON.
 
@@ -39,7 +39,8 @@ use crate::error::FieldProblem;
 /// The only field besides the payload that can contain free text.
 const FREE_TEXT: &str = "respMsg";
 
-/// Refuses a name that could be mistaken for part of a value.
+/// Refuses a name that is not a letter followed by letters, digits or `_`. A name with other characters could be
+/// mistaken for part of a value.
 pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
     let mut bytes = name.bytes();
     let good = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -52,7 +53,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    // The receiver's limit includes the payload, `randomKey` and `signature`.
+    // The receiver's limit applies to all fields of the document, including the payload, `randomKey` and `signature`.
     if fields.len() > MAX_FIELDS - 3 {
         return Err(FieldProblem::TooMany { count: fields.len(), limit: MAX_FIELDS - 3 });
     }
@@ -86,9 +87,9 @@ fn is_plain(value: &str) -> bool {
     !value.chars().any(|c| c == '&' || c == '=' || c.is_whitespace() || c.is_control())
 }
 
-/// Returns whether `respMsg` could be split into a shorter value and additional fields. Such fields would be sorted
-/// between `respMsg` and `next`, and the last one would end where `text` ends. It is therefore enough to check the part
-/// after the last `&`.
+/// Returns whether `text`, the value of `respMsg`, could be read as a shorter value followed by other fields, for
+/// example `x&retry=1`. Such fields would be sorted between `respMsg` and the field `next`. The last of them would end
+/// at the end of `text`, so only the part after the last `&` is checked.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
     let Some((_, last)) = text.rsplit_once('&') else { return false };
     let Some((name, value)) = last.split_once('=') else { return false };
@@ -109,7 +110,7 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// The values to insert into a template, in addition to the plain fields.
+/// Which values a template has in addition to the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
     /// Whether the signed text contains a payload.
@@ -212,9 +213,9 @@ impl Template {
 
     /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
-    /// `payload_len` depends on the padding, which must stay secret, so the total number of SHA-256 compressions is
-    /// always that of the longest possible text. A second hash performs the compressions that a shorter text does not
-    /// need.
+    /// `payload_len` depends on the padding, which must stay secret. The function therefore always performs as many
+    /// SHA-256 compressions as the longest possible text needs. If the text is shorter, a second hash performs the
+    /// remaining compressions.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.insertions(key, &padded[..payload_len]);
         let text = self.text.as_bytes();
@@ -271,7 +272,7 @@ mod tests {
             assert!(template.fields().eq(fields), "{expected}");
             assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
         }
-        // In one message, the payload and the key come after the plain field, and in the other, before it.
+        // The first text has its plain field before the key and the payload, and the second text has it after them.
         let template = Template::new(Kind::Response, &[("randomKex", "1")], Insertions { payload: true, key: true });
         assert_eq!(*template.fill(b"K", b"P"), *b"randomKex=1&randomKey=K&respData=P");
         let template = Template::new(Kind::Request, &[("zz", "1")], Insertions { payload: true, key: true });

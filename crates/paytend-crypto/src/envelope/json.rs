@@ -191,7 +191,8 @@ impl<'a> Walk<'a> {
         if !escaped {
             return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
         }
-        // Escapes of lone surrogates are valid JSON syntax, but not valid Unicode.
+        // The escape of a lone surrogate is valid JSON syntax, but not valid Unicode, so it cannot be converted to a
+        // string.
         let Name(text) = serde_json::from_str(raw).map_err(|_| (JsonProblem::Syntax, start))?;
         Ok(text)
     }

@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn RandomSource>,
 }
 
-/// A decryption key, and the secret from which substitutes for undecryptable session keys are derived.
+/// A decryption key, and a secret. If a session key cannot be decrypted, a substitute is derived from this secret.
 pub(crate) struct DecryptionKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) rejection_secret: Zeroizing<[u8; 32]>,
@@ -199,7 +199,8 @@ impl<'b> KeyringBuilder<'b> {
         self
     }
 
-    /// Builds the keyring. A keyring that is used only for sealing, or only for opening, does not need the other keys.
+    /// Builds the keyring. A keyring that only seals messages needs a signing key and an encryption key. A keyring that
+    /// only opens messages needs a decryption key and a verification key.
     ///
     /// # Errors
     /// - Returns [`KeyError::Absent`] if the keyring could neither seal nor open messages.

@@ -1,4 +1,4 @@
-//! The three kinds of messages, the fields to seal, and the receiver's expectations.
+//! The three kinds of messages, the fields of a message to seal, and the receiver's requirements for a message.
 
 use std::fmt;
 

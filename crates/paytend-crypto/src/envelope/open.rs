@@ -98,7 +98,7 @@ impl Keyring {
             let attempt = decrypt(key, keys.session_key_length, random_key, payload)?;
             let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
-            // This is the only branch that depends on the outcome.
+            // This is the only branch that depends on whether the message is authentic.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
                 let decrypted_by = key.key.public_key().fingerprint();
                 let (payload, session_key) = attempt.into_parts();
@@ -193,7 +193,8 @@ impl Attempt {
 /// Returns why an authentic payload is not strict JSON, or `None` if it is strict JSON. This is step 7 of opening.
 ///
 /// # Errors
-/// Returns the problem if the payload is not one object that ends where the object in the signed text ends.
+/// Returns the problem if the payload is not one object, or if it does not end where the object in the signed text
+/// ends.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,
@@ -315,7 +316,7 @@ impl Opened {
     /// Returns the session key's characters, or an empty string if the message had no `randomKey`. The session key is
     /// secret.
     pub fn session_key(&self) -> &str {
-        // `Keyring::open` has already checked that the key is base64.
+        // `Keyring::open` has already checked that the key is base64, so this conversion never fails.
         std::str::from_utf8(self.session_key.as_bytes()).unwrap_or_default()
     }
 
@@ -368,7 +369,7 @@ mod tests {
         let (substitute, well_formed) = attempt(1, &ring);
         assert!(!well_formed);
         assert_ne!(&substitute[..24], text);
-        // Different ciphertexts must have different substitutes.
+        // Each ciphertext must have a different substitute.
         assert_ne!(attempt(1, &ring).0, substitute);
     }
 }

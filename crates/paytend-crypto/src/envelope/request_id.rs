@@ -5,7 +5,7 @@ use crate::random::RandomSource;
 use std::fmt;
 use std::str::FromStr;
 
-/// A `requestId`: 1 to 32 characters, which must be unique.
+/// A `requestId`. It has 1 to 32 characters and must be unique.
 ///
 /// A [generated](Self::generate) identifier has 32 lower-case hexadecimal characters. It is a version 7 UUID without
 /// hyphens, which is unique across threads, processes and machines. It contains 48 bits of time and 74 random bits.

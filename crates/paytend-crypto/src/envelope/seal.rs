@@ -73,7 +73,7 @@ impl Sealed {
     /// it contains the session key and the payload.
     pub fn canonical(&self, payload: &str) -> Zeroizing<String> {
         let text = self.template.fill(self.session_key.as_bytes(), payload.as_bytes());
-        // The template, the session key and the payload are UTF-8.
+        // The template, the session key and the payload are UTF-8, so this conversion never fails.
         Zeroizing::new(std::str::from_utf8(&text).unwrap_or_default().to_owned())
     }
 }

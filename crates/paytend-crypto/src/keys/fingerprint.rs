@@ -18,8 +18,8 @@ const PREFIX: &str = "SHA256:";
 /// use paytend_crypto::Fingerprint;
 /// let fingerprint = Fingerprint::from([0xab; 32]);
 /// assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
-/// assert_eq!("SHA256:ab".parse::<Fingerprint>().unwrap_err().to_string(), "invalid fingerprint; example: SHA256:ab… \
-/// with 64 hexadecimal digits");
+/// let error = "SHA256:ab".parse::<Fingerprint>().unwrap_err();
+/// assert_eq!(error.to_string(), "invalid fingerprint: expected `SHA256:` followed by 64 hexadecimal digits");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
@@ -51,7 +51,7 @@ impl fmt::Debug for Fingerprint {
 
 /// The error returned when parsing an invalid [`Fingerprint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid fingerprint; example: SHA256:ab… with 64 hexadecimal digits")]
+#[error("invalid fingerprint: expected `SHA256:` followed by 64 hexadecimal digits")]
 #[non_exhaustive]
 pub struct ParseFingerprintError;
 

@@ -143,7 +143,7 @@ pub(crate) fn padding(data: &[u8]) -> (Choice, usize) {
     let last = data[data.len() - 1];
     let mut good = !last.ct_eq(&0) & !last.ct_gt(&16);
     for (distance, byte) in (1u8..=16).zip(data.iter().rev()) {
-        // Bytes before the padding can have any value. Every byte of the padding must equal `last`.
+        // Bytes before the padding can have any value. Every byte of the padding must be equal to `last`.
         good &= distance.ct_gt(&last) | byte.ct_eq(&last);
     }
     (good, usize::from(u8::conditional_select(&0, &last, good)))

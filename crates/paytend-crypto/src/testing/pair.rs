@@ -110,7 +110,8 @@ fn signature_above_modulus(
     private: &dyn RsaPrivate,
     public: &dyn RsaPublic,
 ) -> Result<(), ConformanceError> {
-    // If the sum is longer than the modulus, it cannot be checked, so several signatures are tried.
+    // The sum is often longer than the modulus, and a backend may refuse it for its length alone. Signatures are tried
+    // until a sum is as long as the modulus.
     for text in 0..32u8 {
         let digest: [u8; 32] = Sha256::digest([text]).into();
         let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;

@@ -92,7 +92,7 @@ fn key_text(document: &str) -> String {
 }
 
 #[test]
-fn backend_failure_is_not_reported_as_not_authentic() {
+fn backend_failure_is_reported_as_a_backend_error() {
     let (_, ring) = counting(true);
     let good = notification(&keyring("paytend", "partner"), "{}");
     let error = ring.open(good.as_bytes(), &expected()).unwrap_err();

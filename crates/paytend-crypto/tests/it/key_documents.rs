@@ -1,5 +1,5 @@
-//! Tests for documents with several values: an ambiguous choice of keys is an error, and hostile documents are refused
-//! quickly.
+//! Tests for reading a key from a document that contains several values. If the choice of the key is ambiguous, the
+//! document is refused. Hostile documents are refused quickly.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -115,7 +115,8 @@ fn variable_names_in_errors_contain_no_base64() {
     }
 }
 
-/// The search for values takes linear time and does not recurse.
+/// If the search for values took quadratic time or recursed, these documents would take very long or overflow the
+/// stack.
 #[test]
 fn hostile_documents_are_refused() {
     for document in ["a= ".repeat(20_000), "a=\n ".repeat(16_000), "a: ".repeat(21_000), "a:{".repeat(21_000)] {

@@ -1,4 +1,5 @@
-//! Tests for authentic payloads that are not strict JSON: they are opened unchanged, and their end cannot be moved.
+//! Tests for authentic payloads that are not strict JSON: they are opened unchanged, and an attacker cannot move their
+//! end.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ fn payload_that_is_not_an_object_is_refused_with_a_reason() {
         let shown = String::from_utf8_lossy(payload);
         match error {
             Error::Payload(PayloadProblem::Json { problem: found, .. }) => assert_eq!(found, problem, "{shown}"),
-            // The payload is an object followed by other text.
+            // Only payloads that start with a complete object result in this error.
             Error::Payload(PayloadProblem::End) => assert!(payload.starts_with(b"{}"), "{shown}"),
             other => panic!("{shown}: {other:?}"),
         }
@@ -187,8 +188,8 @@ fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// All documents that have the same signed text and are accepted have the same content, whatever strings are in the
-/// payload and in the fields after it.
+/// If several documents with the same signed text are accepted, they have the same content. This holds for any strings
+/// in the payload and in the fields after it.
 #[test]
 fn signed_text_with_lenient_payload_is_unambiguous() {
     let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };

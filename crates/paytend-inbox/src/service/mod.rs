@@ -47,7 +47,7 @@ where
     T: Clone + Send + Sync + 'static,
 {
     let inbox = inbox.clone();
-    // The endpoint rejects other methods.
+    // The endpoint itself rejects methods other than `POST`.
     any(move |request: Request| receive(endpoint.clone(), inbox.clone(), request))
 }
 

@@ -42,8 +42,7 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
             let (began, started, result) = self.join_or_start(&start);
             match tokio::time::timeout_at(started + self.limit, result).await {
                 Ok(Some((at, value))) if began || at.elapsed() < self.keep => return Some(value),
-                // The result is too old, because the operation ended while no caller was waiting. The next iteration
-                // starts a new operation.
+                // The result is too old to be reused. It is removed, so that the next iteration starts a new operation.
                 Ok(Some(_)) => {
                     let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                     running.take_if(|running| running.started == started);
@@ -53,8 +52,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
         }
     }
 
-    /// Joins the current operation or starts a new one. Returns whether a new operation was started, the start time,
-    /// and the shared result.
+    /// Joins the current operation or starts a new one. Returns whether a new operation was started, the start time of
+    /// the operation, and its shared result.
     fn join_or_start<F>(&self, start: &impl Fn() -> F) -> (bool, Instant, SharedResult<T>)
     where
         F: Future<Output = T> + Send + 'static,

@@ -68,10 +68,10 @@ impl EffectEnd {
     /// Ends the effect as specified: returns `Ok`, returns an error, or panics.
     ///
     /// # Errors
-    /// Returns [`HandlerError`] for [`EffectEnd::Error`].
+    /// Returns [`HandlerError`] if this is [`EffectEnd::Error`].
     ///
     /// # Panics
-    /// Panics for [`EffectEnd::Panic`].
+    /// Panics if this is [`EffectEnd::Panic`].
     #[expect(clippy::panic, reason = "the suite tests panicking effects")]
     pub fn apply(self) -> Result<(), HandlerError> {
         match self {

@@ -79,8 +79,8 @@ impl<E: 'static> Handlers<E> {
 
     fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
         let sighting = self.sightings.as_ref().filter(|_| delivery.is_sighting());
-        // The handler is not selected by the stored kind. An older program that did not know the type may have stored
-        // `unknown` as the kind.
+        // The handler is selected by the kind of the notification that was read, and not by the stored kind. An older
+        // program that did not know the type may have stored `unknown` as the kind.
         let kind = delivery.notification().kind(delivery.facts().route);
         let handler = sighting.or_else(|| self.by_kind.get(kind.as_str()));
         handler.unwrap_or(&self.otherwise)(delivery)

@@ -76,8 +76,8 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,
         Ok(None) if claimed.is_sighting && shared.handlers.has_sighting_handler() => Vec::new(),
-        // The notification was processed before, and the sighting is recorded. Only the handler set with `on_sighting`
-        // can run without content.
+        // Only the handler set with `on_sighting` can run without content. If there is no such handler, the sighting is
+        // completed here, because the notification was processed before.
         Ok(None) if claimed.is_sighting => return complete(shared, &claimed, Completion::without_effect()).await,
         Ok(None) => return dead(shared, lease, "the content was erased or removed after its retention").await,
         Err(error) => return fail(shared, &claimed, HandlerError::retry(error)).await,
@@ -113,7 +113,7 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         trace_id = trace.map(|trace| trace.trace_id),
         received_in_span_id = trace.map(|trace| trace.parent_id),
     );
-    // The handler is called inside the future, because this call can panic too.
+    // The handler is called inside the future, so that a panic in this call is also caught.
     let handling = async { shared.handlers.run(delivery).await };
     let guarded = AssertUnwindSafe(tracing::Instrument::instrument(handling, span)).catch_unwind();
     match tokio::time::timeout(shared.settings.handler_timeout, guarded).await {
@@ -176,7 +176,8 @@ async fn dead<S: Store>(shared: &Shared<S>, lease: Lease, cause: &str) -> Attemp
     finish(shared, lease, Release::DeadLetter { cause: cause.to_owned() }, Attempt::Dead).await
 }
 
-/// Ends an attempt. Repeats a release that was not applied, because an attempt without a result is counted.
+/// Ends an attempt. If the release was not applied, it is repeated. Otherwise, the store would count the attempt when
+/// the lease has expired.
 async fn finish<S: Store>(shared: &Shared<S>, lease: Lease, release: Release, attempt: Attempt) -> Attempt {
     let (began, mut pause) = (Instant::now(), Duration::from_millis(10));
     loop {

@@ -30,7 +30,7 @@ pub struct Stopped {
 /// How long a stopping worker waits for the store after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a claim waits for more attempts to end.
+/// How long the worker waits for more attempts to end before it claims notifications.
 const GATHER_TIME: Duration = Duration::from_millis(2);
 
 /// The running attempts.

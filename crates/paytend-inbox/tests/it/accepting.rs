@@ -38,7 +38,7 @@ async fn facts_are_stored_even_for_unknown_and_unreadable_content() {
 }
 
 #[tokio::test]
-async fn unknown_notifications_keep_the_product_of_their_route() {
+async fn unknown_notifications_are_stored_with_their_route() {
     let inbox = inbox().await;
     let request = sender().raw("99", "{}").unwrap();
     for (product, route) in [(Product::Baas, Route::PaytendBaas), (Product::Issuing, Route::PaytendIssuing)] {
@@ -49,7 +49,7 @@ async fn unknown_notifications_keep_the_product_of_their_route() {
 }
 
 #[tokio::test]
-async fn differently_sealed_deliveries_are_duplicates() {
+async fn deliveries_with_equal_content_are_duplicates() {
     let inbox = inbox().await;
     let first = inbox.accept(&deposit("F1")).await.unwrap();
     let Accepted::New(id) = first else { panic!("{first:?}") };

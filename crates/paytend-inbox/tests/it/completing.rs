@@ -19,7 +19,7 @@ struct SlowStore {
     store: MemoryStore,
     before: Duration,
     after: Duration,
-    /// The numbers of completions and of releases that are rolled back because of other changes.
+    /// The numbers of completions and of releases that this store still refuses with [`FinishError::NotApplied`].
     rolled_back: [Arc<AtomicUsize>; 2],
 }
 
@@ -101,10 +101,10 @@ async fn lease_is_extended_while_the_completion_waits() {
     }
 }
 
-/// Changes that are rolled back because of other notifications count no attempt. Otherwise, a notification could become
-/// a dead letter although its handler succeeded.
+/// If a completion is rolled back because the effect of another notification failed, the attempt does not count.
+/// Otherwise, a notification could become a dead letter although its handler succeeded.
 #[tokio::test(start_paused = true)]
-async fn attempts_that_were_rolled_back_do_not_count() {
+async fn rolled_back_completions_do_not_count_as_attempts() {
     let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
     let memory = MemoryStore::with_clock(move || epoch + start.elapsed());
     let store = SlowStore::new(memory.clone(), Duration::ZERO, Duration::ZERO);

@@ -47,7 +47,7 @@ async fn route_stores_the_request_trace_context() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn monitoring_reports_the_store_and_the_worker() {
+async fn readiness_requires_a_worker_that_makes_progress() {
     let inbox = inbox().await;
     let worker = Worker::builder(inbox.clone(), async |_: Delivery<AnyNotification>| Ok(Completion::without_effect()));
     let monitoring = Monitoring::new(inbox.store().clone()).worker(worker.build().health());
@@ -56,7 +56,7 @@ async fn monitoring_reports_the_store_and_the_worker() {
     let (status, body) = get(&mut app, "/readyz").await;
     assert_eq!((status, body.contains(r#""engine":"memory""#)), (StatusCode::OK, true), "{body}");
     assert_eq!(get(&mut app, "/metrics").await, (StatusCode::OK, "metric 1\n".to_owned()));
-    // The worker does not run.
+    // The worker was never started, so it makes no progress.
     tokio::time::sleep(Duration::from_secs(61)).await;
     let (status, body) = get(&mut app, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

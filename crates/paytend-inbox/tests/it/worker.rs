@@ -160,7 +160,7 @@ async fn handler_can_set_the_delay_before_the_next_attempt() {
 
 /// A service that restarts behind a load balancer may respond with `Retry-After: 0` many times.
 #[tokio::test(start_paused = true)]
-async fn retry_after_does_not_shorten_the_backoff() {
+async fn retry_after_zero_does_not_shorten_the_backoff() {
     let inbox = inbox().await;
     let start = tokio::time::Instant::now();
     let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
@@ -332,7 +332,7 @@ async fn sighting_without_content_does_not_become_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_run_has_a_stable_idempotency_key() {
+async fn idempotency_key_is_stable_within_a_run_and_differs_between_runs() {
     let inbox = inbox().await.requeue_sightings([<types::FundDeposit as paytend_inbox::NotificationType>::KIND]);
     let log = Log::default();
     let seen = log.clone();

@@ -129,7 +129,7 @@ async fn health_reports_a_worker_that_no_longer_polls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_reports_a_worker_whose_slots_are_all_stuck() {
+async fn health_reports_a_worker_whose_handlers_are_all_stuck() {
     let inbox = inbox().await;
     for i in 0..20 {
         inbox.accept(&deposit(&format!("F{i}"))).await.unwrap();

@@ -217,7 +217,7 @@ payload! {
     /// A transaction on a card.
     ///
     /// All field names are inferred. `businessDate` and the names that begin with `trade` occur in a card partner's
-    /// app. The alternative names are also read.
+    /// app. Fields with alternative names, such as `transactionId`, are also read.
     pub struct CardTransaction: Inferred {
         optional {
             /// The provider's transaction number. [`id`](Self::id) also reads the field with the alternative name.

@@ -61,7 +61,7 @@ pub struct Tracked<S, T = i64> {
     /// The time of the newest update that reported this state, or `None` if any update that reported it had no
     /// time.
     at: Option<T>,
-    /// A lower bound for the time of the newest update.
+    /// The current state was last reported at this time or later. `None` if no update had a time.
     since: Option<T>,
 }
 
@@ -122,7 +122,7 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         let (forward, backward) = (self.state.leads_to(&state), state.leads_to(&self.state));
         let newer = match (&self.at, &self.since, &at) {
             (Some(known), _, Some(at)) if known != at => Some(at > known),
-            // The time of the current state is unknown, but it is not before `since`.
+            // The current state was last reported at `since` or later, so an update from `since` or before is older.
             (None, Some(since), Some(at)) if at <= since => Some(false),
             _ if forward != backward => Some(forward),
             _ if forward => return Merged::Undecided,
@@ -159,7 +159,8 @@ mod tests {
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Same);
         assert_eq!(topup.merge(TopupState::Failed, None), Merged::Illegal { from: TopupState::Succeeded });
         assert_eq!(topup.state(), &TopupState::Succeeded);
-        // Without times, the `Lost` update may be older than `Active` (the loss report was cancelled) or newer.
+        // Neither update has a time, so the order is unknown. `Lost` can precede `Active`, if the loss report was
+        // cancelled, or follow it.
         let mut card = Tracked::<_, i64>::new(Active, None);
         assert_eq!(card.merge(Lost, None), Merged::Undecided);
         assert_eq!(card.state(), &Active);

@@ -230,8 +230,8 @@ macro_rules! payload {
                 })*
                 $(if let Some(value) = &self.$optional { map.serialize_entry($owire, value)?; })*
                 for (name, json) in &self.extra.0 {
-                    // An entry with a known name is usually a field that could not be read. A value that was set later
-                    // replaces the entry.
+                    // `extra` can contain a known field, usually because its value could not be read. If the program
+                    // has set the field since, only the new value is written.
                     let replaced = match name.as_str() {
                         $($rwire => !$crate::payload::is_unread(&self.$required, &self.problems, $rwire),)*
                         $($owire => self.$optional.is_some(),)*

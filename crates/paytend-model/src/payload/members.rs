@@ -67,7 +67,7 @@ impl Members {
                 Ok(Members { list, lenient: false, problems: Vec::new() })
             }
 
-            // The error for a value that is not an object must not contain the value.
+            // If the JSON is not an object, the error does not contain its value.
             reject! {
                 visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_bytes: &[u8]
             }
@@ -81,7 +81,7 @@ impl Members {
             }
         }
 
-        // With `deserialize_map`, the serde_json error would contain the value.
+        // This call is not `deserialize_map`, because the serde_json error would then contain the value.
         deserializer.deserialize_any(Object)
     }
 
@@ -161,7 +161,7 @@ impl Members {
         match self.value(name, member) {
             Ok(value) => Ok(Some(value)),
             Err(problem) => {
-                // An empty string means that the field is not set, for every type.
+                // In a field of any type, an empty string means that the field is not set, so it is not a problem.
                 let is_empty_string = kept.as_ref().is_some_and(|json| json.get() == "\"\"");
                 if let Some(json) = kept {
                     self.list[at].1 = Member::Json(json);

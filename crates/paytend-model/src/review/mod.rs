@@ -117,7 +117,7 @@ impl Review {
     }
 
     fn violation(&mut self, violation: &Violation) {
-        // A missing or unreadable field has already been reported, and rules do not apply to it.
+        // A missing or unreadable field has already been reported, so its violations are not added.
         let path = &violation.field;
         if self.is_unreadable(path) || (violation.rule == Rule::OfItsType && self.has_inside(path)) {
             return;

@@ -63,9 +63,10 @@ impl Object<'_> {
         self.members.get(field.name).is_some_and(|value| !value.is_null())
     }
 
-    /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
-    /// field is returned at most once. A name that is closer to a present field is not returned. For an absent optional
-    /// field, a name that is equally close to a present field is not returned either.
+    /// Returns each unknown name that is probably a misspelling of an absent field, with the index of the field. The
+    /// result contains each name and each field at most once. A name is skipped if it is closer to the name of a
+    /// present field. If the absent field is optional, a name is also skipped if it is equally close to a present
+    /// field.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);
@@ -104,7 +105,8 @@ fn edits(name: &str, field: &Field) -> Option<usize> {
     let (name, known) = (plain(name), plain(field.name));
     let max_edits = match known.len() {
         0..5 => 0,
-        // Two edits can turn a short name into a different word, such as `status` into `state`.
+        // A short name may have fewer edits, because two edits can turn it into a different word, such as `status` into
+        // `state`.
         5..8 if !field.required => 1,
         _ => 2,
     };
@@ -130,7 +132,7 @@ pub(super) fn completed(json: &str, fields: &'static [Field]) -> String {
     }
     for field in fields.iter().filter(|field| field.required && !given.contains(&field.name)) {
         let blank = match field.fields {
-            // An empty string cannot be read as an amount.
+            // The blank value of an amount is zero, because an empty string cannot be read as an amount.
             [] if field.type_name == "Amount" => "\"0\"".to_owned(),
             [] => "\"\"".to_owned(),
             nested => completed("{}", nested),

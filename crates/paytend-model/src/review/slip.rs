@@ -97,7 +97,7 @@ impl Slip {
     }
 }
 
-/// Returns the first byte that is not whitespace.
+/// Returns the first byte at or after `at` that is not whitespace.
 fn next(bytes: &[u8], at: usize) -> Option<u8> {
     bytes[at..].iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }

@@ -74,7 +74,8 @@ fn other(text: &str) -> String {
 /// Returns whether the input starts with `name=value`.
 fn is_form(text: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"%_-.[]+".contains(&byte);
-    // In base64, nothing follows the equals signs.
+    // In base64, only other equals signs can follow an equals sign, so the input is not base64 if any other byte
+    // follows.
     text.split_once('=').is_some_and(|(name, value)| {
         !name.is_empty() && name.bytes().all(is_name) && value.bytes().any(|byte| byte != b'=')
     })
@@ -100,7 +101,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         Err(Flaw::Syntax { at }) => Some(at),
         _ => None,
     };
-    // A mistake that comes after the first syntax error cannot have caused that error.
+    // A mistake after the first syntax error is not reported, because it cannot have caused this error.
     if let Some(slip) = Slip::first(text).filter(|slip| grammar.is_none_or(|at| slip.at <= at)) {
         return format!("{what} {slip}");
     }

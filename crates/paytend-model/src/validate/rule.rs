@@ -188,7 +188,6 @@ impl Rule {
             }
             Self::Bic => is_bic(text),
             Self::Positive => !text.is_empty() && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
-            // Rules about numbers, hashes and several fields are checked elsewhere.
             Self::NotBefore(_)
             | Self::MaxDaysAfter(..)
             | Self::MaxCharsWith(..)

@@ -234,7 +234,7 @@ impl Serialize for Amount {
             Form::Text => serializer.serialize_str(&self.digits),
             Form::Number => match RawValue::from_string(self.digits.clone()) {
                 Ok(number) => number.serialize(serializer),
-                // The amount was received as a string that is not a valid JSON number.
+                // `into_number` was called on an amount such as `+1.00`, which is not a valid JSON number.
                 Err(_) => serializer.serialize_str(&self.digits),
             },
         }

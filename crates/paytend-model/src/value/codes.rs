@@ -75,7 +75,7 @@ macro_rules! codes {
         impl From<$crate::Code> for $name {
             fn from(code: $crate::Code) -> Self {
                 match code.as_str() {
-                    // A JSON number is written back as a number.
+                    // A JSON number is stored as `Other`, so that it is written back as a number.
                     _ if code.is_number() => Self::Other(code),
                     $($wire => Self::$variant,)+
                     _ => Self::Other(code),

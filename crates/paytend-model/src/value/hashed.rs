@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn hash_and_plain_text_match_only_the_same_value() {
-        // The example from FIPS 180-4, in upper and lower case.
+        // The hash of `abc`, which is an example in FIPS 180-4.
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for text in [hash, &hash.to_uppercase(), "abc"] {
             let text = HashedText::from(text);
@@ -253,7 +253,7 @@ mod tests {
             assert!(HashedText::from(written).matches_text(name), "{written}");
             assert!(HashedText::from(name).matches_text(written), "{written}");
         }
-        // Hashes of common spellings.
+        // The hash of each common spelling matches.
         for written in [
             name.to_owned(),
             name.to_uppercase(),

@@ -69,7 +69,7 @@ pub(crate) trait FieldType: Serialize + Sized {
 
 /// Returns the text of a JSON string, or `None` for any other value.
 pub(crate) fn string<'a>(json: &'a str) -> Option<Cow<'a, str>> {
-    // A string without escapes can be borrowed.
+    // A string without escapes is borrowed, not copied.
     if let Ok(plain) = serde_json::from_str::<&'a str>(json) {
         return Some(Cow::Borrowed(plain));
     }

@@ -38,8 +38,9 @@ impl Scalar {
     }
 }
 
-/// Returns whether `Debug` may show a string. The string must be one short word, like an identifier or a code. For
-/// types with mostly inferred field names, it must also not look like a card number.
+/// Returns whether `Debug` may show a string. The string must be one short word, like an identifier or a code. A
+/// `Code`, `CardId`, `HolderId` or `UserId` must also not look like a card number, because most fields of these types
+/// have inferred names.
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
     let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());

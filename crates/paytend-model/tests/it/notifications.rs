@@ -37,7 +37,7 @@ fn every_documented_notification_is_read_as_its_type_and_written_back() {
 }
 
 #[test]
-fn content_is_read_as_typed_unreadable_or_unknown() {
+fn each_content_is_read_as_the_expected_variant() {
     #[derive(Debug, PartialEq)]
     enum Outcome {
         Typed(usize),
@@ -61,11 +61,12 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
         (Product::Baas, "2", br#"{"orderNo":"1","amount":1,"amount":2}"#, Typed(1)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"reference\":\"\xff\",\"fee\":[]}", Typed(2)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"more\":\"\xff\",\"\xff\":1}", Typed(2)),
-        // No identifying field of a deposit has a value.
+        // None of the fields that identify a deposit has a value.
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
-        // Content with an unreadable identifying field, and content with an unreadable field name.
+        // An identifying field is present but unreadable, or a field name is unreadable and could be an identifying
+        // one.
         (Product::Baas, "2", br#"{"orderNo":{}}"#, Typed(1)),
         (Product::Baas, "2", br#"{"\ud800":1}"#, Typed(1)),
     ] {

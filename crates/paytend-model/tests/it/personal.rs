@@ -121,8 +121,9 @@ fn debug_shows_only_the_listed_fields() {
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
-    // An unnecessary entry would allow a personal field with the same name to be shown later. For example, `fee` is an
-    // amount in one type and an object in another.
+    // Every entry in the list must be in use, because an unused entry could hide a mistake. For example, without this
+    // check, the list could contain `memo`, which no type shows. If a type showed a `memo` later, no assertion above
+    // would fail.
     assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
 
@@ -188,12 +189,12 @@ fn errors_do_not_contain_values() {
     let mut errors = 0;
     for payload in types() {
         let valid = with_canaries(&payload);
-        // Errors about violated rules.
+        // Checks the errors about violated rules.
         if let Err(error) = (payload.validate)(&valid.to_string()) {
             assert!(!error.contains("CANARY"), "{}: {error}", payload.name);
             errors += 1;
         }
-        // Errors about a field of an unexpected type, a missing or duplicate field, and a truncated object.
+        // Checks the errors about a field of an unexpected type, a missing or duplicate field, and a truncated object.
         for field in payload.fields {
             for wrong in [json!({ "CANARY": "CANARY" }), json!(["CANARY"]), json!("CANARY"), json!(true), json!(1.5)] {
                 let mut object = valid.clone();
@@ -221,8 +222,8 @@ fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
     1
 }
 
-/// A code or identifier is one word. In a field with an inferred name, any other text, or a card number, may be
-/// personal data.
+/// `Debug` shows a code or an identifier only if it is a single word. If the name of a field is inferred, the provider
+/// may send a sentence or a card number in this field, so `Debug` hides both.
 #[test]
 fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};

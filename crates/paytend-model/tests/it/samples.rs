@@ -12,11 +12,11 @@ fn check(payload: &Type, sample: &str) {
         serde_json::from_str(&text).unwrap()
     };
     assert_eq!(round_trip(&value), value, "{}", payload.name);
-    // The sample with unknown fields in every object.
+    // The sample is also written back unchanged if every object has unknown fields.
     let mut widened = value.clone();
     assert!(widen(&mut widened) > 0);
     assert_eq!(round_trip(&widened), widened, "{}", payload.name);
-    // The sample with an unknown value for each code.
+    // Replaces each code with values that this crate does not know.
     for field in payload.fields {
         let codes =
             ["Code", "IdType", "TransferStatus", "NetworkCode", "BeneficiaryType", "NotificationCode", "NotifyType"];
@@ -57,7 +57,7 @@ fn every_documented_sample_is_written_back_unchanged() {
             "payermax::ACKNOWLEDGEMENT" => assert_eq!(compact(payermax::ACKNOWLEDGEMENT), compact(json)),
             name => check(&find(name), json),
         }
-        // The payload inside the envelope.
+        // The payload inside the envelope is also checked.
         if let Some((field, name)) = &sample.payload {
             let envelope: Value = serde_json::from_str(json).unwrap();
             check(&find(name), &envelope[field].to_string());

@@ -284,7 +284,7 @@ fn empty_string_means_that_a_field_is_not_set() {
         "contactMobile":"+8618300000000","deliveryAddress":{address},"holderId":""}}"#
     );
     assert_eq!(messages("applyCard", &application), none);
-    // Optional fields of other types: objects, codes, dates, files and amounts.
+    // An empty string is also accepted in optional fields of other types: objects, codes, dates, files and amounts.
     let person = r#"{"mobile":"+37060000000","address":"","gender":"","birthday":""}"#;
     assert_eq!(messages("createIndividual", person), none);
     assert_eq!(messages("baas.uploadDocument", r#"{"userId":"U1","fileContent":"","sumsub":{"id":1}}"#), none);

@@ -100,7 +100,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
                 match completed {
                     Ok(()) => Attempt::Done,
                     Err(FinishError::Effect(error)) => self.failed(job, ended, &error).await,
-                    // The effect was rolled back because of others, so the handler runs again.
+                    // Another effect in the same transaction failed, so this effect was rolled back, too. The handler
+                    // runs again.
                     Err(FinishError::NotApplied) => job.give_back(Duration::ZERO, None).await,
                     Err(error) => job.not_finished(&error),
                 }
@@ -144,7 +145,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     async fn run_handler(&self, job: &Job<'_, S>, order: EndedOrder<O, L::Found>) -> Handled<S::Effect> {
         let id = job.claimed.lease.id.get();
         let span = tracing::info_span!("order", id, operation = O::INFO.name, attempt = order.attempt());
-        // The handler is called inside the future, because this call can panic too.
+        // The handler is called inside the future, so that a panic in this call is also caught.
         let running = AssertUnwindSafe(async { (self.handler)(order).await }).catch_unwind().instrument(span);
         match tokio::time::timeout(job.shared.settings.handler_timeout, running).await {
             Ok(Ok(handled)) => handled,
@@ -155,8 +156,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
 
     async fn failed(&self, job: &Job<'_, S>, ended: Ended, error: &HandlerError) -> Attempt {
         let policy = job.shared.settings.retry;
-        // If this attempt sent or queried the order, the handler runs for the first time. The earlier attempts did not
-        // run it, so they are not counted.
+        // The outcome was not known before this attempt, so the handler ran for the first time. `tries` also counts the
+        // earlier attempts, which did not run it.
         let is_first = !job.claimed.progress.state.is_final();
         let tries = if is_first { 1 } else { job.claimed.progress.tries };
         let after = match error.action() {

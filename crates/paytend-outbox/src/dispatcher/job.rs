@@ -63,7 +63,7 @@ impl Attempt {
 pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) shared: &'j Shared<S>,
     pub(super) claimed: &'j ClaimedOrder,
-    /// The time just before the claim. The lease does not expire until its full length has passed since this time.
+    /// The time just before the claim. The lease begins later, so it is valid at least until this time plus its length.
     pub(super) began: Instant,
     /// A token that is cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
@@ -117,13 +117,13 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Err(error) => return job.give_up(error.to_string()).await,
         };
         if crashed {
-            // The process ended during each of the earlier attempts, so they reported no result.
+            // The earlier attempts reported no result, so the process probably ended during each of them.
             return job
                 .give_up("no attempt ended normally: processing this order may have crashed the process".into())
                 .await;
         }
-        // The operator may have decided during an attempt in which the outcome became known. In this case, the state
-        // is final but not `Decided`, and the stored outcome is used instead of the decision.
+        // If the outcome became known during the attempt in which the operator decided, the state is final but not
+        // `Decided`. The stored outcome is then used instead of the decision.
         match progress.decision {
             Some(decision) if progress.state == State::Decided || !progress.state.is_final() => {
                 return self.handle_decision(job, &prepared, decision).await;
@@ -214,8 +214,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let rejected = rejection(&error);
         if rejected.is_some() {
-            // The connections are discarded here, because the rejection may belong to another request, and the
-            // query that detects this may run in another process.
+            // The rejection may belong to another request, and later responses on its connection may then be wrong,
+            // too. The connections are discarded now, because a different process may run the query that detects this.
             job.shared.outbox.client().discard_connections();
         }
         match (L::HAS_QUERY, rejected) {

@@ -32,6 +32,9 @@ pub struct Stopped {
 /// How long a stopping dispatcher waits for the store after its other time limits have passed.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a claim waits for more attempts to end.
+const GATHER_TIME: Duration = Duration::from_millis(2);
+
 /// The running attempts.
 struct Jobs {
     tasks: JoinSet<Attempt>,
@@ -61,6 +64,18 @@ impl Jobs {
             }
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits briefly until a quarter of the slots is free, so that a claim takes several orders. If each claim took only
+    /// one order, most slots would stay empty, because claims follow each other one by one.
+    async fn gather(&mut self, max_concurrent: usize) {
+        let enough = max_concurrent - max_concurrent / 4;
+        let gathering = async {
+            while self.tasks.len() > enough {
+                self.next().await;
+            }
+        };
+        let _ = tokio::time::timeout(GATHER_TIME, gathering).await;
     }
 
     /// Returns the operations whose orders can be claimed now, each with the maximum number of orders.
@@ -129,6 +144,9 @@ impl<S: OutboxStore> Dispatcher<S> {
         let settings = &self.shared.settings;
         if self.shared.unstored.load(Ordering::SeqCst) > 0 {
             return Claims::Failed;
+        }
+        if jobs.tasks.len() < settings.max_concurrent {
+            jobs.gather(settings.max_concurrent).await;
         }
         let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
         let operations = jobs.room(&self.shared, free);

@@ -195,7 +195,7 @@ async fn send_is_counted_before_it_begins<H: Harness>(harness: &H) {
     assert_eq!((entry.progress.state, entry.progress.history), (State::Sending, history));
     let again = case.store.begin_send(claimed.lease).await;
     assert!(matches!(again, Err(BeginSendError::Illegal(_))), "a send began twice: {again:?}");
-    // The process ends during the send.
+    // From here on, the test acts as if the process had ended during the send.
     case.advance(LEASE).await;
     let next = case.claim_one().await;
     assert_eq!((next.progress.state, next.progress.history), (State::Unknown, history));
@@ -251,7 +251,7 @@ async fn recorded_outcome_survives_a_crash<H: Harness>(harness: &H) {
     }
     let other = case.store.record_outcome(claimed.lease, Ended::Rejected, case.sealed("{}")).await;
     assert!(other.is_err(), "a recorded outcome was changed");
-    // The process ends here.
+    // From here on, the test acts as if the process had ended.
     case.advance(LEASE).await;
     let next = case.claim_one().await;
     assert_lost(case.record(claimed.lease).await);

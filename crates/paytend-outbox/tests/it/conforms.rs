@@ -9,7 +9,7 @@ async fn memory_store_conforms() {
 }
 
 #[tokio::test]
-async fn random_histories_are_consistent() {
+async fn random_histories_give_the_same_results_in_two_stores() {
     let random = Seeded::new();
     for _ in 0..4 {
         random_history(&MemoryHarness::default(), 500, &mut |bound| random.below(bound)).await;

@@ -54,7 +54,7 @@ async fn order_is_sent_and_its_response_is_handled() {
 }
 
 #[tokio::test]
-async fn orders_without_a_number_and_queries_are_refused() {
+async fn queries_and_orders_without_a_number_are_refused() {
     let world = World::new().await;
     let query = QueryTopupResult::new("T-1");
     let error = world.outbox.prepare(&query, SubmitOptions::new()).unwrap_err();
@@ -243,7 +243,7 @@ async fn order_is_sent_later_if_the_connection_fails_before_the_send() {
 
 /// When the retry limit is reached, an operator decides whether the order is sent.
 #[tokio::test(start_paused = true)]
-async fn order_that_could_never_be_sent_is_sent_or_cancelled_by_an_operator() {
+async fn operator_can_send_or_cancel_an_order_after_failed_sends() {
     let world = World::new().await;
     world.provider.choose(Some(Box::new(|| Fault::Unsent)));
     world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(3)));

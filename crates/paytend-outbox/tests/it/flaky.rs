@@ -16,14 +16,14 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// The writes that fail, with either the time of their next success or the number of failures.
+/// The failures of a [`Flaky`] store. The names of fields that contain the end of a failure end in `until`.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
     releases_until: Option<Instant>,
-    /// The number of sends that the store counts although it returns an error.
+    /// The number of sends for which the store returns an error although it has counted them.
     lost_begins: Arc<AtomicUsize>,
-    /// The numbers of results, completions and releases that the store rolls back because of other changes.
+    /// The numbers of results, completions and releases that the store still refuses with [`FinishError::NotApplied`].
     rolled_back: [Arc<AtomicUsize>; 3],
 }
 
@@ -138,7 +138,8 @@ async fn response_is_stored_after_its_lease_has_expired() {
     assert_eq!(world.provider.paths(), ["lostCard"]);
 }
 
-/// The query temporarily reports an existing order as unknown. Only the stored response prevents a second send.
+/// The provider's query can report an existing order as unknown for some time. During this time, only the stored
+/// response prevents a second send.
 #[tokio::test(start_paused = true)]
 async fn signed_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {
@@ -167,8 +168,8 @@ async fn send_does_not_begin_if_the_store_cannot_confirm_that_it_was_counted() {
     );
 }
 
-/// A store rolls changes back because of a failed effect in the same transaction. The order is completed without
-/// waiting until its lease expires.
+/// A store rolls changes back if another effect in the same transaction fails. The dispatcher repeats these changes
+/// immediately, and does not wait until the order's lease has expired.
 #[tokio::test(start_paused = true)]
 async fn changes_that_were_rolled_back_are_repeated() {
     let world = World::new().await;

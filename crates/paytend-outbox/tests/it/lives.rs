@@ -1,4 +1,4 @@
-//! Random runs with all kinds of faults, and two dispatchers on one store that can be aborted at any time.
+//! A test with random faults, and with two dispatchers on one store that are aborted at random times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::provider::{Fault, World, record, shown, topup};
 
 const ORDERS: usize = 24;
 
-/// The endings with which each order's handlers have been called, by order number.
+/// For each order number, the endings with which handlers were called.
 type Runs = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Creates a dispatcher whose handlers take a random time, so that some are aborted.
@@ -89,7 +89,7 @@ async fn no_order_is_executed_twice_or_lost() {
                 0 => SubmitOptions::new().order_by(format!("card {}", random.below(3))),
                 _ => SubmitOptions::new(),
             };
-            // Several tasks submit the same order.
+            // The same order is submitted several times concurrently.
             let order = topup(&number);
             let copies = (0..1 + random.below(3)).map(|_| world.outbox.submit(&order, options.clone()));
             for submitted in futures_util::future::join_all(copies).await {
@@ -116,7 +116,7 @@ async fn no_order_is_executed_twice_or_lost() {
 async fn check(world: &World, runs: &Runs) {
     for number in 0..ORDERS {
         let number = if number.is_multiple_of(4) { format!("L{number}") } else { number.to_string() };
-        // Orders that wait for a stuck order with the same key stay open.
+        // The deadline is necessary because an order that waits for a stuck order with the same key stays due.
         let deadline = tokio::time::Instant::now() + Duration::from_secs(48 * 3600);
         while world.entry(&number).await.progress.due_at.is_some() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -130,7 +130,8 @@ async fn check(world: &World, runs: &Runs) {
         let executed = world.provider.executed(number);
         let agrees = match state {
             State::Responded | State::Found => executed == 1,
-            // Without a query, the rejection of another order cannot be recognized.
+            // This operation has no query. If the provider responds with the rejection of another order, the order is
+            // recorded as rejected although it was executed.
             State::Rejected if is_loss(number) => executed <= 1,
             State::Rejected | State::Recorded => executed == 0,
             State::Stuck => executed <= 1,
@@ -139,7 +140,8 @@ async fn check(world: &World, runs: &Runs) {
         assert!(agrees, "order {number} is {state} and was executed {executed} times: {:?}", entry.progress);
         let sent = world.provider.received().iter().filter(|request| request.order == *number).count();
         assert!(!is_loss(number) || sent <= 1, "order {number} was sent {sent} times");
-        // If a handler was called with an outcome, the outcome is never lost, even if the dispatcher was aborted.
+        // The outcome with which a handler was called stays the outcome of the order, even if the dispatcher is
+        // aborted.
         let endings = runs.get(number).into_iter().flatten();
         let endings: BTreeSet<&str> = endings.filter_map(|ending| ending.split(' ').next()).collect();
         assert!(endings.iter().all(|ending| *ending == state.as_str()), "order {number} is {state}: {endings:?}");

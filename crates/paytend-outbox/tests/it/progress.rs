@@ -23,7 +23,7 @@ fn unknown() -> Progress {
 }
 
 #[test]
-fn notice_between_claim_and_send_prevents_the_send() {
+fn notice_after_the_claim_prevents_the_send() {
     for mut progress in [claimed(&Progress::new(0, None)), unknown()] {
         progress.notice(20);
         assert!(progress.begin_send(21, None).is_err());
@@ -70,7 +70,7 @@ fn decision_during_an_attempt_makes_the_order_due() {
 }
 
 #[test]
-fn recovered_order_keeps_its_schedule_and_its_signed_responses() {
+fn recovery_keeps_the_schedule_and_the_result_of_the_last_send() {
     let mut scheduled = Progress::new(0, Some(5_000));
     assert!(scheduled.recover(10, Some(5_000)));
     assert_eq!((scheduled.state, scheduled.history.sends, scheduled.due_at), (State::Unknown, 1, Some(5_000)));
@@ -187,7 +187,7 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
-fn order_that_was_never_sent_is_cancelled_or_sent_but_not_executed() {
+fn order_that_was_never_sent_cannot_be_marked_as_executed() {
     let stuck = |history| {
         let mut progress = claimed(&Progress::new(0, None));
         progress.begin_send(11, None).unwrap();

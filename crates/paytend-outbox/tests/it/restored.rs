@@ -67,8 +67,8 @@ async fn orders_that_a_restored_handler_submits_again_are_queried_first() {
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Found);
     assert_eq!((world.recorded(), world.provider.executed("T-1")), (vec!["T-1: found succeeded after 1".into()], 1));
-    // An order with a new number cannot be recognized as a duplicate. It is sent, but only after the query and while
-    // sending is not paused.
+    // An order with a new number cannot be recognized as a duplicate. It is only queried while sending is paused, and
+    // sent after the pause.
     world.outbox.store().pause_sending(Pause::ALL.into(), audit()).await.unwrap();
     submit(&world, "T-2").await;
     tokio::time::sleep(Duration::from_secs(600)).await;
@@ -109,16 +109,16 @@ async fn order_whose_key_is_missing_waits_for_it() {
     assert_eq!((by_key.get(&new), by_key.get(&old)), (Some(&1), None));
     assert!(world.provider.paths().is_empty());
     waiting.abort();
-    // The lease of the aborted attempt may not have expired yet.
+    // If the abort interrupted an attempt, the dispatcher with the key waits until the lease has expired.
     let world = World { outbox: sealed_for_new, ..world };
     world.start(world.dispatcher());
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
-/// If the request of an order cannot be decrypted, no handler can run for it. A decision about such an order must not
-/// make it due again and again.
+/// If the request of an order cannot be read, no handler can run for it. After an operator's decision, such an order
+/// must not be claimed again and again.
 #[tokio::test(start_paused = true)]
-async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
+async fn decided_order_with_an_unreadable_request_stays_open_until_an_operator_closes_it() {
     let world = World::new().await;
     let keys = Arc::new(StoreKeys::parse(&world.outbox.keys().to_text()).unwrap());
     let operation = Topup::INFO.path.to_owned();
@@ -169,7 +169,7 @@ async fn notice_that_arrives_while_a_rejection_is_handled_prevents_the_completio
     while world.state("T-1").await != State::Rejected {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The earlier query did not find the order, because the provider executes it only at this point.
+    // The provider executes the order only now, so the earlier query did not find it.
     world.outbox.client().send(&topup("T-1")).await.unwrap();
     world.outbox.store().notice_order(OrderNotice::about::<Topup>("T-1")).await.unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Found);

@@ -1,5 +1,5 @@
-//! Tests with outdated confirmations, with clocks that are set back, and with secret values that causes and debug
-//! output must not contain.
+//! Tests that old confirmations and clock changes do not cause a send without a new query, and that causes and debug
+//! output contain no secret values.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use paytend_outbox::{OutboxAdmin as _, State, SubmitOptions};
 
 use crate::provider::{Fault, SECRET, World, topup};
 
-/// Loses the first send of an order, and stops its dispatcher after three responses that report the order as
-/// nonexistent. A fourth response would allow another send.
+/// Returns a world in which the first send of an order was lost, and three query responses have reported that the order
+/// does not exist. A fourth response would allow another send. The dispatcher is stopped.
 async fn almost_confirmed() -> World {
     let world = World::new().await;
     world.provider.faults([Fault::LoseRequest]);

@@ -123,7 +123,8 @@ async fn files_that_cannot_be_referenced_are_refused() {
     assert!(matches!(&error, SubmitError::Conflict { fields } if *fields == ["`fileContent`"]), "{error}");
 }
 
-/// A file identifies the same order whether its content or a reference is stored.
+/// An order can be submitted again with the file's content, or with a new path of the file. In both cases, it is
+/// recognized as the same order.
 #[tokio::test(start_paused = true)]
 async fn moved_file_is_read_at_its_new_path() {
     let directory = tempfile::tempdir().unwrap();

@@ -62,7 +62,7 @@ impl Notifications {
         self.push_entry(entry);
     }
 
-    /// Adds a notification about a transaction if the notification's content is not available or cannot be read.
+    /// Adds a notification that is about a transaction, but whose content is not available or cannot be read.
     pub fn push_unreadable(&mut self, reference: impl Into<String>, received_at: i64) {
         let mut entry = Entry::new(List::Notifications, reference);
         entry.time = Some(EntryTime::Millis(received_at));

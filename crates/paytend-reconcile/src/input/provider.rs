@@ -105,14 +105,14 @@ impl Provider {
         self
     }
 
-    /// Adds balances at the beginning of the period.
+    /// Adds opening balances: the balances at the beginning of the period.
     #[must_use]
     pub fn opening(mut self, balances: impl IntoIterator<Item = Balance>) -> Self {
         self.opening.extend(balances);
         self
     }
 
-    /// Adds balances at the end of the period.
+    /// Adds closing balances: the balances at the end of the period.
     #[must_use]
     pub fn closing(mut self, balances: impl IntoIterator<Item = Balance>) -> Self {
         self.closing.extend(balances);

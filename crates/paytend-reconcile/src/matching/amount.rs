@@ -26,14 +26,16 @@ struct Summary<'a> {
     span: Option<Span>,
     /// Whether a row reports that the transaction was not executed.
     failed: bool,
-    /// Whether the rows contradict each other, so that the set cannot be compared as a whole.
+    /// Whether two rows of the set have different amounts, currencies, cards or kinds. Such a set is not matched by
+    /// amount.
     inconsistent: bool,
 }
 
 /// The kind, currency and amount of a set. Only sets in the same bucket can be matched.
 type Bucket<'a> = (Kind, &'a str, Decimal);
 
-/// A class of sets in a bucket. The sets of a class match under the same conditions, except for the time.
+/// The properties of a set, apart from its time, that determine which other sets in the bucket it can be matched with.
+/// All sets of a class have the same properties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Class<'a> {
     card: CardFilter<'a>,
@@ -45,7 +47,7 @@ struct Class<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum CardFilter<'a> {
-    /// Every set, with or without a card.
+    /// All sets, with or without a card. They are the candidates for a set without a card.
     Any,
     /// The sets without a card.
     Without,
@@ -53,7 +55,7 @@ enum CardFilter<'a> {
     Of(&'a str),
 }
 
-/// A class's sets, sorted by time.
+/// The sets of each class, sorted by time.
 type Classes<'a> = BTreeMap<Class<'a>, Vec<(Span, usize)>>;
 
 pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i64) {
@@ -62,7 +64,7 @@ pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i
     }
 }
 
-/// Matches the sets that contain only provider rows and whose first list is `list`.
+/// Matches sets that contain only provider rows, and whose first list is `list`, with sets that contain partner rows.
 fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) {
     let lists = matched.lists(rows);
     let is_of_provider = |lists: ListSet| lists.of_partner().is_empty() && lists.iter().next() == Some(list);
@@ -135,7 +137,7 @@ impl<'a> Summary<'a> {
     }
 
     fn bucket(&self) -> Option<Bucket<'a>> {
-        // Equal amounts have equal hashes, even with a different number of trailing zeros.
+        // Equal amounts such as 25 and 25.00 have equal hashes, so they are in the same bucket.
         Some((self.kind, self.currency?, self.amount?))
     }
 
@@ -150,13 +152,14 @@ impl<'a> Summary<'a> {
                 (Some(card), CardFilter::Of(other)) => card == other,
                 _ => false,
             };
-            // If both sets have a number in the same space, these numbers differ: equal numbers would already have
-            // matched the sets.
+            // Two sets with a number of the same kind are different transactions. If their numbers were equal, the sets
+            // would already have been joined.
             let differs = self.numbers & class.numbers != 0 || self.failed != class.failed;
             if !fits || differs || !self.lists.intersection(class.lists).is_empty() {
                 continue;
             }
-            // The spans in a class are either all times or all days, so sorting by start also sorts them by end.
+            // A class contains either only times or only whole days, so spans that are sorted by start are also sorted
+            // by end.
             let from = sets.partition_point(|(other, _)| other.end < span.start.saturating_sub(window));
             let to = sets.partition_point(|(other, _)| other.start <= span.end.saturating_add(window));
             found.count += to.saturating_sub(from);
@@ -167,7 +170,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Summarizes each set whose lists are selected, so that it can be compared with other sets.
+/// Returns a summary of each set for whose lists `is_selected` returns true.
 fn summaries<'a>(
     rows: &'a [Row<'_>],
     matched: &mut Matched,
@@ -230,7 +233,8 @@ impl<'a> Summary<'a> {
         self.amount = self.amount.or(other.amount);
         self.currency = self.currency.or(other.currency);
         self.card = self.card.or(other.card);
-        // The span of one row is kept, because a combined span would be neither a time nor a whole day.
+        // Keeps the span that starts first. The two spans are not merged, because every span must be either a single
+        // millisecond or a whole day.
         self.span = match (self.span, other.span) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

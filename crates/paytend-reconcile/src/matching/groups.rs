@@ -32,7 +32,7 @@ impl Ambiguity {
     pub(crate) const SHOWN: usize = 10;
 }
 
-/// The groups of rows. Each group is a transaction.
+/// The sets of rows after matching. Each group is a transaction.
 pub(crate) struct Groups {
     /// The rows, sorted by group.
     rows: Vec<usize>,
@@ -103,7 +103,7 @@ impl Matched {
         at
     }
 
-    /// Joins the sets that contain two rows.
+    /// Joins the set that contains one row with the set that contains another row.
     pub(crate) fn join(&mut self, one: usize, other: usize, reason: u8) {
         let (mut root, mut child) = (self.find(one), self.find(other));
         if self.sizes[root] < self.sizes[child] {
@@ -149,7 +149,8 @@ impl Matched {
         groups.starts.push(0);
         for size in &mut sizes {
             groups.starts.push(end + *size);
-            // From here on, `size` is the index in `rows` for the next row of the group.
+            // From here on, `size` is no longer the size of the group, but the index in `rows` at which its next row is
+            // placed.
             end += std::mem::replace(size, end);
         }
         for (row, group) in groups.of_row.iter().enumerate() {

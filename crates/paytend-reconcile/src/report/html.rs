@@ -8,7 +8,7 @@ use super::{Item, Outcome, Report};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The maximum number of listed transactions that are not open. The JSON format contains all of them.
+/// The maximum number of transactions on the page that are not open. The JSON format contains all of them.
 const LISTED: usize = 2_000;
 
 const HEAD: &str = r#"<!DOCTYPE html>

@@ -106,11 +106,11 @@ pub enum OpenReason {
     Ambiguous,
     /// The provider is still processing the transaction, or its codes contradict each other.
     ProviderNotFinal,
-    /// The provider's status code has no meaning in the rules, or there is no status.
+    /// The rules do not define the provider's status code, or the provider reports no status.
     ProviderStatusUnknown,
     /// The status of the partner's order is unknown or not final.
     OrderNotFinal,
-    /// The status code of the order, or of the last notification with a status, has no meaning in the rules.
+    /// The rules do not define the status code of the order, or of the last notification that has one.
     PartnerStatusUnknown,
     /// One side has no row with both an amount and a currency.
     AmountMissing,
@@ -252,7 +252,7 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// Returns the number of transactions with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
-        // The items are sorted by outcome.
+        // The binary search works because the items are sorted by outcome.
         let from = self.items.partition_point(|item| item.outcome < outcome);
         self.items.partition_point(|item| item.outcome <= outcome) - from
     }

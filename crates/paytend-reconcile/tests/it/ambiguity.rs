@@ -74,7 +74,7 @@ fn transactions_that_differ_are_not_matched() {
     assert_eq!(other(|entry| entry.time = None), apart, "a time is required");
     assert_eq!(other(|entry| entry.order_no = Some("T2".into())), apart, "the order numbers differ");
     assert_eq!(other(|entry| entry.kind = Some(Kind::TransferOut))[1].1, Outcome::OnlyHere);
-    // Equal amounts can have a different number of trailing zeros.
+    // 25 and 25.00 are equal amounts.
     let matched = vec![("P1 T1".to_owned(), Outcome::Matched)];
     assert_eq!(other(|entry| entry.amount = Some(Decimal::new(25, 0))), matched);
 }
@@ -89,7 +89,7 @@ fn ambiguous_transactions_are_reported_and_not_matched() {
     assert_eq!(outcomes(std::slice::from_ref(&p1), &[t1.clone(), t2.clone()]), unresolved(&["P1", "T1", "T2"]));
     assert_eq!(outcomes(&[p1.clone(), p2.clone()], std::slice::from_ref(&t1)), unresolved(&["P1", "P2", "T1"]));
     assert_eq!(outcomes(&[p1.clone(), p2.clone()], &[t1.clone(), t2.clone()]), unresolved(&["P1", "P2", "T1", "T2"]));
-    // If the rows contain card IDs, each transaction has a single candidate.
+    // With card IDs in all rows, each transaction has only one candidate.
     let with_card = |mut entry: Entry, card: &str| {
         entry.card = Some(card.into());
         entry
@@ -117,7 +117,7 @@ fn orders_that_were_not_executed_are_not_candidates() {
 }
 
 #[test]
-fn many_equal_transactions_are_compared_quickly_and_ten_candidates_are_listed() {
+fn only_ten_of_many_candidates_are_listed() {
     let provider: Vec<Entry> = (0..3_000).map(|n| topup(P, &format!("P{n:05}"), None, n % 20)).collect();
     let orders: Vec<Entry> = (0..3_000).map(|n| topup(O, &format!("T{n:05}"), Some("c1"), n % 20)).collect();
     compared(&provider, &orders, |report| {

@@ -67,7 +67,7 @@ fn topup_counts_as_one_movement_of_the_funds_and_one_of_the_card() {
     };
     closes(&[order.clone()]);
     closes(&[order.clone(), result]);
-    // The provider lists the same transaction twice under one number.
+    // Two rows with the same number are one movement.
     closes(&[order.clone(), order]);
 }
 

@@ -39,7 +39,7 @@ const ROW: &str = r#"{"tradeId":"P1","tradeType":"100","tradeStatus":"1","orderN
 const ORDER: &str = r#"{"order_no":"T1","amount":"25.00","currency":"EUR","status":"succeeded","at":"2026-11-27"}"#;
 
 #[test]
-fn tolerated_fees_are_matched_and_reported() {
+fn transaction_with_a_tolerated_fee_is_matched() {
     let fee = |at_most: &str| -> Rules {
         toml::from_str(&format!("[[tolerated_fee]]\nkind = \"topup\"\ncurrency = \"EUR\"\nat_most = \"{at_most}\""))
             .unwrap()
@@ -116,7 +116,7 @@ fn lists_that_are_not_given_are_not_compared() {
 }
 
 #[test]
-fn unknown_codes_are_unresolved_until_the_rules_define_them() {
+fn transaction_with_an_unknown_code_is_unresolved_until_the_rules_define_the_code() {
     let row = ROW.replace("25.35", "25.00").replace(r#""tradeStatus":"1""#, r#""transactionStatus":"S""#);
     with_report(&[&row], &[ORDER], &Rules::default(), |report| {
         assert_eq!(report.items[0].outcome, Outcome::Unresolved);
@@ -124,7 +124,7 @@ fn unknown_codes_are_unresolved_until_the_rules_define_them() {
     });
     let rules: Rules = toml::from_str("[codes.statuses]\npartner_transactions = { S = \"succeeded\" }").unwrap();
     assert_eq!(outcome(&[&row], &[ORDER], &rules), Outcome::Matched);
-    // The two codes contradict each other.
+    // The two codes have contradictory meanings, so the status is not final.
     let both = row.replace("\"transactionStatus\"", "\"tradeStatus\":\"6\",\"transactionStatus\"");
     with_report(&[&both], &[ORDER], &rules, |report| {
         assert_eq!(report.items[0].reasons, [OpenReason::ProviderNotFinal]);
@@ -133,7 +133,7 @@ fn unknown_codes_are_unresolved_until_the_rules_define_them() {
 }
 
 #[test]
-fn unknown_codes_of_the_partner_are_unresolved() {
+fn notification_with_an_unknown_code_is_unresolved() {
     let row = serde_json::from_str(
         r#"{"tradeId":"C1","tradeType":"151","tradeStatus":"1","amount":"5.00","currency":"EUR"}"#,
     )
@@ -162,21 +162,21 @@ fn unknown_codes_of_the_partner_are_unresolved() {
         (report.items[0].outcome, report.items[0].reasons.clone())
     };
     let unresolved = (Outcome::Unresolved, vec![OpenReason::PartnerStatusUnknown]);
-    // The code 9 can mean that the provider declined the transaction.
+    // The rules do not define the code 9. It could mean that the provider declined the transaction.
     assert_eq!(check(&listed, &[card("9")], &sandbox), unresolved);
     assert_eq!(check(&listed, &[card("2"), card("9")], &sandbox), unresolved);
     assert_eq!(check(&listed, &[card("9"), card("2")], &sandbox).0, Outcome::Matched);
     assert_eq!(check(&listed, &[card("")], &sandbox).0, Outcome::Matched, "no status");
     assert_eq!(check(&unlisted, &[deposit("9")], &sandbox), unresolved);
     assert_eq!(check(&unlisted, &[deposit("2")], &sandbox).0, Outcome::NotCompared);
-    // A transaction that the provider does not list is a difference in any case.
+    // The provider does not list the transaction. This is reported even if its status is unknown.
     assert_eq!(check(&unlisted, &[card("9")], &sandbox).0, Outcome::OnlyHere);
     assert_eq!(check(&unlisted, &[card("3")], &failed).0, Outcome::Matched);
     assert_eq!(check(&unlisted, &[card("3"), card("9")], &failed).0, Outcome::OnlyHere);
 }
 
 #[test]
-fn unknown_code_of_an_order_is_unresolved() {
+fn order_with_an_unknown_code_is_unresolved() {
     let rows = rows(&[&ROW.replace("25.35", "25.00")]);
     let provider = Provider::new().partner_transactions(&rows);
     let mut orders = Orders::new();
@@ -198,7 +198,7 @@ fn unknown_code_of_an_order_is_unresolved() {
 }
 
 #[test]
-fn fields_that_cannot_be_read_are_unresolved() {
+fn transaction_with_an_unreadable_field_is_unresolved() {
     let row = ROW.replace(r#""25.35""#, r#"{"much":1}"#);
     with_report(&[&row], &[ORDER], &Rules::default(), |report| {
         assert_eq!(report.items[0].reasons, [OpenReason::AmountMissing, OpenReason::Unreadable]);

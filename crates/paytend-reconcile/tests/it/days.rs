@@ -57,7 +57,7 @@ fn each_transaction_belongs_to_exactly_one_day() {
             let date = time.to_zoned_datetime(zone.clone()).date().to_string();
             let mut amount = Decimal::new(random.below(1_000_000) as i64, 2);
             provider.push(entry(List::PartnerTransactions, index, written(&random, &zone, time), amount)).unwrap();
-            // Equal amounts can have different numbers of digits.
+            // The order has the same amount, but with more trailing zeros.
             amount.rescale(2 + random.below(3) as u32);
             let ordered = time - (random.below(7_200) as i64).seconds();
             orders.push_entry(entry(List::Orders, index, EntryTime::Text(ordered.to_string()), amount));

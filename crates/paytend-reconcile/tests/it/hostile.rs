@@ -140,12 +140,11 @@ fn page_contains_only_its_own_tags_and_shows_every_text() {
     let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     let shown = pairs.iter().fold(shown, |text, (escaped, plain)| text.replace(escaped, plain));
     for text in TEXTS {
-        // Each text is shown in the table cells, the summaries, the differences, the candidates, the balances and the
-        // problems.
+        // Each text occurs many times: in table cells, summaries, differences, candidates, balances and problems.
         assert!(shown.matches(&visible(text)).count() > 20, "{text:?}");
     }
     assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
-    // The head contains no text from a row, and allows neither scripts nor resources.
+    // The head contains no text from a row, and allows neither scripts nor external resources.
     let head = &page[..page.find("<body>").unwrap()];
     assert!(head.contains("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"));
     assert!(!head.contains("alert") && !head.contains("script") && !head.contains("//"));

@@ -131,8 +131,9 @@ impl Life {
         let mut order = order(index, at, if succeeds { "succeeded" } else { "failed" });
         let mut result = json!({"orderNo": number, "cardId": "c1", "amount": amount(index), "currency": "EUR",
             "status": if succeeds { "2" } else { "3" }});
-        // Most planted differences can be detected only if the row has a number, and some would be contradicted by the
-        // topup's result.
+        // If the provider's row has no order number, only two kinds of differences can be detected, so the others are
+        // not planted. With most differences, there is no topup result, because it would contradict the planted
+        // difference.
         let plant = plant.filter(|plant| has_number || matches!(plant, Plant::OnlyHere | Plant::OnlyProvider));
         let has_result = has_result && has_number && plant.is_none_or(|plant| plant == Plant::ListLacksRow);
         let is_on_card = is_on_card && succeeds && plant.is_none();

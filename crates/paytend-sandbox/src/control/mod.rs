@@ -70,7 +70,8 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
 }
 
-/// Returns the given identifier if a partner has it. If `named` is `None`, returns the first partner's identifier.
+/// Returns `named` if the sandbox has a partner with this identifier, and the first partner's identifier if `named` is
+/// `None`.
 fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     core.look(|world| match named {
         Some(id) if world.partners.contains_key(&id) => Ok(id),

@@ -48,7 +48,7 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // No event is lost, because all events are in the file, and the next event triggers another attempt to
+            // The error is only logged, because all events are in the file. The next event triggers another attempt to
             // write a snapshot.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }

@@ -119,7 +119,8 @@ impl Store {
                         let _ = world.apply(Event::Imported { at, world: text });
                     }
                     (Some(world), event) => {
-                        // The file also contains refused events, which are refused again here.
+                        // Refusals are ignored, because the file also contains events that were refused when they were
+                        // written.
                         let _ = world.apply(event);
                     }
                     (None, _) => {}

@@ -203,7 +203,8 @@ impl Life {
                 let Some((path, data)) = self.last.clone() else { return };
                 let orders = self.partner().topups.len();
                 if self.call(&path, data).is_ok() && path == Topup::INFO.path {
-                    // A repeated order can be accepted only if it was refused before.
+                    // If the call is accepted, it must have created a new topup. A repeated order can be accepted only
+                    // if it was refused before.
                     let topups = &self.partner().topups;
                     assert_eq!(topups.len(), orders + 1);
                     let new = topups.iter().find(|(order, _)| !self.accepted.contains_key(*order)).unwrap();

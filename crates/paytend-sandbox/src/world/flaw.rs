@@ -10,7 +10,8 @@ use super::time::{LONGEST, Millis};
 
 /// The latest time allowed in a stored state, so that adding a duration cannot overflow.
 const LATEST: Millis = 221_845_305_600_000;
-/// The largest amount allowed in the settings, in hundredths, so that adding amounts cannot overflow.
+/// The largest amount allowed in the settings, in hundredths of the currency's unit. The limit prevents an overflow
+/// when amounts are added.
 const LARGEST: i64 = 1_000_000_000_000_000;
 /// The largest counter value allowed in a state.
 const HIGHEST: u64 = 1 << 53;

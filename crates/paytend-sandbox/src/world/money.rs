@@ -21,7 +21,7 @@ impl Cents {
         if !amount.is_positive() || value.scale() > 2 {
             return Err(Failure::BadAmount);
         }
-        // With at most two decimals, the product is a whole number.
+        // The amount has at most two decimals, so the product is a whole number.
         let hundredths = value.checked_mul(Decimal::ONE_HUNDRED).ok_or(Failure::BadAmount)?;
         hundredths.normalize().to_string().parse().map(Self).map_err(|_| Failure::BadAmount)
     }

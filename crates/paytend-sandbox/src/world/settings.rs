@@ -75,13 +75,13 @@ pub struct Settings {
     pub timing: Timing,
     /// The currency of all accounts and cards.
     pub currency: String,
-    /// The partner's initial funds, in hundredths.
+    /// The partner's initial funds, in hundredths of the currency's unit.
     pub funds: i64,
-    /// The fee for an active card per 30 days, in hundredths.
+    /// The fee for an active card per 30 days, in hundredths of the currency's unit.
     pub monthly_fee: i64,
     /// Whether responses have the reserved `encryptFlag` field.
     pub encrypt_flag: bool,
-    /// The minimum deposit amount that triggers a transfer order, in hundredths.
+    /// The minimum deposit amount that triggers a transfer order, in hundredths of the currency's unit.
     pub transfer_order_from: i64,
     /// Whether a request is refused if it breaks a rule that is only inferred.
     pub strict: bool,

@@ -33,7 +33,7 @@ pub(crate) enum Trigger {
     PayBy { url: Option<String>, content: String },
     /// A PayerMax notification to a URL, or to the callback URL.
     PayerMax { url: Option<String>, content: String },
-    /// An addition to the partner's funds, in hundredths.
+    /// An addition to the partner's funds, in hundredths of the currency's unit.
     Fund { cents: i64, currency: String },
     /// A new callback URL.
     Callback { sender: Sender, url: String },

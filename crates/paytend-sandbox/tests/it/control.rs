@@ -253,7 +253,7 @@ async fn openapi_description_matches_routes() {
 }
 
 #[tokio::test]
-async fn non_loopback_address_needs_opt_in_and_a_token() {
+async fn address_that_is_not_loopback_needs_permission_and_a_token() {
     let anywhere = "0.0.0.0:0".parse().unwrap();
     let refused = Sandbox::builder().address(anywhere).start().await.unwrap_err();
     assert!(matches!(refused, StartError::NotLoopback(_)));

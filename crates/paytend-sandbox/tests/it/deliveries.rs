@@ -90,7 +90,7 @@ async fn paytend_receiver_accepts_all_nine_kinds_of_notification() {
     let user = paytend_model::iban::CreateIndividual::new("37060000000");
     client(&sandbox).send(&user).await.unwrap();
     client(&sandbox).call("createCardholder", &crate::cardholder()).await.unwrap();
-    // The cardholder's audit creates a separate notification.
+    // Posts the notification about the cardholder's audit now, so that it is not counted below.
     sandbox.advance(Duration::ZERO).await;
     let before = came.lock().unwrap().len();
     for (product, notify_type, content) in [
@@ -333,7 +333,8 @@ async fn self_signed() -> String {
     let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A sender that refuses the certificate disconnects during the handshake.
+            // If the sender refuses the certificate, it disconnects during the handshake, and the receiver waits for
+            // the next connection.
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut request = Vec::new();
             while !request.ends_with(b"}") {

@@ -263,7 +263,7 @@ async fn inferred_rule_violation_is_logged_and_refused_only_in_strict_mode() {
     }
 }
 
-/// A request that fails verification is explained in the log, but not in the response.
+/// If a request fails verification, the sandbox's log contains the reason. The response does not contain it.
 #[cfg(feature = "explain")]
 #[tokio::test]
 async fn request_that_fails_verification_is_explained_in_the_log() {

@@ -150,7 +150,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
         async move { client.send(&QueryUser::by_id(user)).await.unwrap().user_status.unwrap() }
     };
     assert_eq!(status(&client).await, "4");
-    // The audit that falls due later changes nothing.
+    // The audit that the questionnaire scheduled is due now. It has no effect, because the user was already rejected.
     sandbox.advance(seconds(60)).await;
     assert_eq!(status(&client).await, "4");
     // After another upload, another audit can take place.
@@ -329,7 +329,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
     assert_eq!(client.send(&settled).await.unwrap().trades().len(), 2);
     let reserved = QueryAuthorizations::builder().card_id(card).begin_date(day).end_date(day).build();
     assert_eq!(client.send(&reserved).await.unwrap().total.unwrap().get(), Some(1));
-    // The balance is too low for the fees of both months.
+    // Two monthly fees are due, and the balance is too low for either of them.
     sandbox.advance(seconds(61 * 24 * 3600)).await;
     let overdue = client.send(&QueryCardOverdueMonthlyFee::new(card)).await.unwrap();
     assert_eq!(overdue.balance.unwrap().to_string(), "2.00");
@@ -338,7 +338,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
 }
 
 #[tokio::test]
-async fn fields_are_checked_against_the_models_rules() {
+async fn client_and_sandbox_check_the_same_field_rules() {
     let (_sandbox, client) = slow().await;
     let mut long = holder();
     long.birthday = "28.02.1990".into();

@@ -75,7 +75,8 @@ async fn profile_file_without_its_first_line_is_not_overwritten() {
     let kept = sandbox.profile_file().unwrap();
     assert!(matches!(kept, ProfileFile::Kept(_)) && kept.to_string().contains("delete the file"), "{kept}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), changed);
-    // The file still contains the URL of the first sandbox, which has stopped.
+    // The file still contains the URL of the first sandbox, which has stopped, so the test passes the URL of the second
+    // one.
     let client = client(&file).environment(paytend_client::Environment::BaseUrl(sandbox.url()));
     client.deadline(Duration::from_secs(30)).build().unwrap().send(&QueryPartnerBalance::new()).await.unwrap();
 }

@@ -22,7 +22,7 @@ async fn callback_url_of_each_sender_receives_its_notifications() {
         let trigger = if product.starts_with("pay") { json!({"product": product}) } else { trigger };
         let (status, made) = control.post("/trigger", &trigger).await;
         let without = made["deliveries"][0].as_u64();
-        // A status change needs a user, which this sandbox does not have.
+        // The trigger for BaaS, a status change, is refused, because it needs a user and this sandbox has none.
         assert!(status == 200 || product == "baas", "{product}: {made}");
         assert_eq!(control.post("/callback", &json!({"product": product, "url": url})).await, (200, json!({})));
         let state = control.get("/state").await;

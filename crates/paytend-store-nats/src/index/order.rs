@@ -22,9 +22,9 @@ pub(super) struct Order {
 impl Index {
     /// Adds a notification to its order key.
     ///
-    /// The record of a notification can be read before the message of an earlier notification. The earlier notification
-    /// then replaces the current notification, unless that one was already claimed, is in the register, or has become
-    /// pending again.
+    /// The messages and the records are read independently, so a notification can be added before an earlier
+    /// notification with the same key. The earlier notification then becomes the current notification. Exceptions are a
+    /// current notification that was already claimed, is named in the register, or became pending again.
     pub(super) fn enter(&mut self, key: Option<Mac>, id: i64) {
         let Some(key) = key else { return };
         let order = self.orders.entry(key).or_default();
@@ -71,14 +71,14 @@ impl Index {
         let Some(current) = current else { return };
         let before = order.current;
         let is_awaited = !self.known.contains_key(&current);
-        // If the notification became pending again after the register was written, it waits for the current
-        // notification.
+        // A notification that became pending again after the register was written is not selected by this register.
         let is_later = self.pending.get(&current).is_some_and(|pending| pending.entered > sequence);
         if is_awaited || (order.pending.contains(&current) && !is_later) {
             (order.current, order.is_registered) = (Some(current), true);
         }
         if is_awaited {
-            // Until this notification has been read, no other notification with the key can be claimed.
+            // The register names a notification that has not been read yet. Until it is read, no other notification
+            // with the key can be claimed.
             self.awaited.insert(current, (key, Instant::now()));
         }
         for id in before.into_iter().chain([current]) {
@@ -99,15 +99,16 @@ impl Index {
         self.orders.contains_key(&key)
     }
 
-    /// Selects the next notification for order keys whose current notification has an ID up to `position` but is not
-    /// pending. The stream has been read up to this position.
+    /// Selects the next notification for each order key whose register names a notification up to `position` that is
+    /// not pending. The stream has been read up to this position, so such a notification is processed or does not
+    /// exist.
     pub(crate) fn settle_awaited(&mut self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.settle(|id, _| id <= position);
     }
 
-    /// Selects the next notification for order keys whose current notification has not been read within this time. Such
-    /// a notification does not exist, because all stored messages have been read.
+    /// Selects the next notification for each order key whose register names a notification that was not read within
+    /// this time. Such a notification does not exist, because all stored messages have been read.
     pub(crate) fn settle_missing(&mut self, time: Duration) {
         self.settle(|_, since| since.elapsed() >= time);
     }

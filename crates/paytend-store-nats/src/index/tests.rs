@@ -51,12 +51,12 @@ fn notification_in_the_register_blocks_its_key_until_it_is_read() {
     assert_eq!(claimable(&index), [5]);
     index.apply(dedup(5), 9, record(5, StoredState::Done));
     assert_eq!(claimable(&index), [1]);
-    // The notification no longer exists.
+    // The register names a notification that no longer exists.
     index.apply_order(key(), 10, Some(8));
     assert_eq!(index.order_problems(), Vec::<String>::new());
     index.settle_awaited(8);
     assert_eq!(claimable(&index), [1]);
-    // An earlier version of the register changes nothing.
+    // A register that is older than the last register changes nothing.
     index.apply_order(key(), 8, Some(99));
     assert_eq!(claimable(&index), [1]);
 }
@@ -71,7 +71,8 @@ fn redriven_notification_is_not_selected_by_an_earlier_register() {
     assert_eq!(claimable(&index), [2]);
     index.apply_order(key(), 8, Some(1));
     assert_eq!(claimable(&index), [1]);
-    // If the index has not read the redrive, the register determines the current notification.
+    // An index that has read only the record after the redrive does not recognize the redrive. Therefore, it applies
+    // the register.
     let mut index = Index::default();
     index.add(dedup(2), record(2, StoredState::Ready));
     index.apply(dedup(1), 7, record(1, StoredState::Ready));
@@ -109,7 +110,7 @@ fn message_determines_which_notification_has_an_id() {
         assert_eq!((known.dedup, known.state, known.has_message), (dedup(1), StoredState::Leased, true), "{order:?}");
         assert_eq!(index.displaced(), [dedup(2)]);
         assert_eq!((index.stats(10).leased, index.stats(10).done), (1, 0));
-        // The other notification is stored again.
+        // The notification that lost its ID is stored again with a new ID.
         let mut again = record(6, StoredState::Done);
         again.formerly = Some(5);
         index.apply(dedup(2), 9, again);
@@ -156,7 +157,7 @@ fn missing_current_notification_is_skipped_after_a_delay() {
 
 #[test]
 fn record_that_is_read_before_an_earlier_message_does_not_change_the_order() {
-    // A duplicate of the second notification has arrived, so there is a record of it.
+    // The record of the second notification exists because a duplicate of it has arrived. It is read first.
     let mut index = Index::default();
     index.apply(dedup(2), 5, record(2, StoredState::Ready));
     assert_eq!(claimable(&index), [2]);
@@ -165,7 +166,7 @@ fn record_that_is_read_before_an_earlier_message_does_not_change_the_order() {
     assert_eq!(claimable(&index), [1]);
     index.apply(dedup(1), 6, record(1, StoredState::Done));
     assert_eq!(claimable(&index), [2]);
-    // The first notification was attempted, and its record was written after that of the second notification.
+    // The same applies if the first notification was attempted, and its record was written after the second record.
     let mut index = Index::default();
     index.apply(dedup(2), 5, record(2, StoredState::Ready));
     let mut attempted = record(1, StoredState::Backoff);
@@ -189,7 +190,7 @@ fn earlier_message_does_not_replace_a_notification_that_is_being_processed() {
     index.apply(dedup(2), 5, claimed);
     index.add(dedup(1), record(1, StoredState::Ready));
     assert_eq!(claimable(&index), [2]);
-    // The first notification was redriven, and waits.
+    // The first notification was redriven, so it waits for the second notification.
     let mut index = Index::default();
     index.apply(dedup(1), 4, record(1, StoredState::Dead));
     index.add(dedup(2), record(2, StoredState::Ready));

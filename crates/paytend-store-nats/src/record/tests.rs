@@ -32,8 +32,8 @@ fn duplicate_during_an_attempt_causes_another_run() {
     record.sight(1, true, 1);
     record.complete(2);
     assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-    // A run that has not begun also covers a duplicate. A duplicate during an attempt causes another run, even
-    // after a failure and another claim.
+    // A duplicate before the run begins causes no separate run. A duplicate during an attempt causes another run, even
+    // if this attempt fails and the next attempt succeeds.
     record.sight(1, true, 2);
     for (operation, again) in [(3, true), (4, false)] {
         record.claim(0, Duration::from_secs(1), 9);
@@ -93,7 +93,7 @@ fn redrive_restores_the_record_that_an_older_program_could_not_read() {
     assert!(dead.state == StoredState::Dead && dead.sight(1, false, 1) && dead.redrive(2, 2));
     assert_eq!((dead.state, dead.completed_runs, dead.sightings), (StoredState::Done, 1, 1));
     assert!(dead.fence == 9 && dead.order_key.is_none() && !dead.has_original());
-    // A duplicate that requires another run.
+    // A duplicate of the dead letter requires another run.
     let mut dead = replaced(&processed);
     assert!(dead.sight(1, true, 1) && dead.redrive(2, 2));
     assert_eq!((dead.state, dead.is_sighting, dead.due_at), (StoredState::Ready, true, 2));
@@ -103,7 +103,7 @@ fn redrive_restores_the_record_that_an_older_program_could_not_read() {
     let mut dead = replaced(&pending);
     assert!(dead.redrive(2, 2) && dead.attempted);
     assert_eq!((dead.state, dead.tries, dead.due_at), (StoredState::Ready, 0, 2));
-    // What is erased does not remain in the replaced record.
+    // The replaced record is erased, too, so it does not keep the business ID.
     let facts = serde_json::json!({
         "dedup": "07".repeat(32), "content_tag": "07".repeat(32), "route": "paytend:baas", "kind": "fund-deposit",
         "notify_type": "2", "business_id": "F1", "verified_by": "key",

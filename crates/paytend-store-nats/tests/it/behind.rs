@@ -35,8 +35,8 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
     }
 }
 
-/// Claims from both stores at the same time until one of them has claimed a notification. Then claims from each store
-/// again, before and after the store has read all messages. Returns all claimed notifications.
+/// Claims with both stores at the same time, until one of them has claimed a notification. Then claims twice with each
+/// store, before and after the store has read all messages. Returns all claimed notifications.
 async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();
@@ -84,8 +84,8 @@ async fn workers_with_different_indexes_never_hold_two_notifications_with_the_sa
         for store in [&current, &operator, &behind] {
             assert_eq!(store.stats().await.unwrap().ready, 0);
         }
-        // One store does not receive the second notification. The other stores receive it before the first notification
-        // is ready.
+        // The new consumers of `behind` are deleted, so it does not receive the second notification. `current` receives
+        // it before the first notification is ready again.
         for name in new_consumers(&stream, &others).await {
             stream.delete_consumer(&name).await.unwrap();
         }

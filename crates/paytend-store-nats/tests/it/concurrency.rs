@@ -51,7 +51,7 @@ async fn exactly_one_of_several_concurrent_deliveries_is_new() {
     assert_eq!(store.stats().await.unwrap().sightings, 5 * 25);
 }
 
-/// The notifications and order keys in progress.
+/// The notifications and order keys that are being processed.
 #[derive(Default)]
 struct Active {
     keys: Mutex<BTreeSet<String>>,

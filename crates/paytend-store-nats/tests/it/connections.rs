@@ -1,4 +1,4 @@
-//! Programs whose connections are slow or down, and programs that only receive notifications.
+//! Tests of programs whose connections are slow or down, and of programs that only receive notifications.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::support::options;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_are_not_awaited_while_the_system_connection_is_down() {
+async fn settings_check_fails_in_time_while_the_system_connection_is_down() {
     let Some(cluster) = Cluster::shared().await else { return };
     let proxy = LossyProxy::start(cluster.port(0)).await;
     let system = format!("nats://system:secret@127.0.0.1:{}", proxy.port);
@@ -38,7 +38,7 @@ async fn longest_operation_timeout_causes_no_panic() {
     store.probe().await.unwrap();
 }
 
-/// The times of receipt come from the clock of the servers, although the process keeps no index.
+/// A process without an index also reads the time regularly, because times of receipt come from the servers' clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn receiver_reads_the_time_of_the_servers_regularly() {
     let Some(cluster) = Cluster::shared().await else { return };
@@ -54,7 +54,7 @@ async fn receiver_reads_the_time_of_the_servers_regularly() {
 
 /// The servers limit the size of headers, which contain the facts.
 #[tokio::test(flavor = "multi_thread")]
-async fn longest_facts_are_stored() {
+async fn facts_of_more_than_63_000_bytes_are_stored() {
     let Some(cluster) = Cluster::shared().await else { return };
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     let store = options(&cluster, &cluster.store_name()).open().await.unwrap();
@@ -62,7 +62,7 @@ async fn longest_facts_are_stored() {
         let business_id = Some("F".repeat(length));
         TestNotification { business_id, ..TestNotification::new(length.to_string()) }.prepare(&keys)
     };
-    // The longest business ID that is accepted: finds the boundary.
+    // A binary search finds the maximum length of an accepted business ID.
     let (mut accepted, mut refused) = (50_000, 80_000);
     while refused - accepted > 1 {
         let middle = usize::midpoint(accepted, refused);
@@ -79,7 +79,7 @@ async fn longest_facts_are_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn time_comes_from_the_clock_of_the_store() {
+async fn now_returns_the_time_of_the_configured_clock() {
     let Some(cluster) = Cluster::shared().await else { return };
     let time = SystemTime::UNIX_EPOCH + LIMIT;
     let store = options(&cluster, &cluster.store_name()).clock(move || time).open().await.unwrap();

@@ -32,7 +32,7 @@ struct Rules {
     is_closed: watch::Sender<bool>,
 }
 
-/// The next request whose subject contains a text is delayed.
+/// Delays the next request whose subject contains the text in `subject`.
 #[derive(Default)]
 struct Hold {
     subject: Mutex<Option<String>>,
@@ -41,7 +41,7 @@ struct Hold {
 }
 
 impl LossyProxy {
-    /// Starts a proxy for the server on this port.
+    /// Starts a proxy in front of the NATS server that listens on the port `server`.
     pub(crate) async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -87,12 +87,12 @@ impl LossyProxy {
         held.expect("no request was delayed").unwrap();
     }
 
-    /// Passes the delayed request on.
+    /// Forwards the delayed request.
     pub(crate) fn release(&self) {
         self.rules.hold.is_released.send_replace(true);
     }
 
-    /// Closes all connections, and accepts no others.
+    /// Closes all connections, and accepts no new connections.
     pub(crate) fn close(&self) {
         self.task.abort();
         self.rules.is_closed.send_replace(true);
@@ -130,7 +130,7 @@ async fn read_frame<R: AsyncRead + Unpin>(from: &mut BufReader<R>) -> std::io::R
     Ok((line, frame))
 }
 
-/// Passes the client's messages on. Later requests overtake a request that is delayed.
+/// Forwards the client's messages. If a request is delayed, later requests are forwarded before it.
 async fn send(from: OwnedReadHalf, to: OwnedWriteHalf, rules: &Arc<Rules>) -> std::io::Result<()> {
     let (mut from, to) = (BufReader::new(from), Arc::new(tokio::sync::Mutex::new(to)));
     loop {

@@ -83,7 +83,7 @@ async fn redriven_notification_is_processed_once_if_the_response_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn completion_does_not_fail_with_a_lost_lease_if_the_response_was_lost() {
+async fn completion_succeeds_even_if_its_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap();
     let claimed = claim_until_found(&pair.lossy).await;
@@ -98,7 +98,7 @@ async fn completion_does_not_fail_with_a_lost_lease_if_the_response_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn claim_returns_the_notification_if_the_response_was_lost() {
+async fn claim_returns_the_notification_even_if_its_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     let id = pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap().id();
     pair.lossy.stats().await.unwrap();
@@ -113,7 +113,7 @@ async fn claim_returns_the_notification_if_the_response_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notification_is_reported_as_new_once_if_the_response_was_lost() {
+async fn notification_is_reported_as_new_even_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.proxy.drop_responses(1);
     let accepting = pair.lossy.accept(requeued("a").prepare(&pair.keys));
@@ -134,7 +134,7 @@ async fn notification_whose_deletion_was_not_confirmed_is_forgotten_by_all_progr
     let claimed = claim_until_found(&pair.direct).await;
     pair.direct.complete(claimed[0].lease, None).await.unwrap();
     assert_eq!(pair.lossy.drop_payloads(far_future()).await.unwrap(), 1);
-    // The response to the deletion of the record.
+    // The response to the deletion of the record is lost.
     pair.proxy.drop_deletions(1);
     assert_eq!(pair.lossy.forget(far_future()).await.unwrap(), 1);
     assert_eq!(pair.proxy.dropped(), 1);

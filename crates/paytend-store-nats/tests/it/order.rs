@@ -1,4 +1,4 @@
-//! The order in which the notifications of an order key are processed.
+//! Tests of the order in which notifications with the same order key are processed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,9 +84,10 @@ async fn wait_until_delivered(stream: &Stream) {
     }
 }
 
-/// Programs start at any time, and duplicates arrive. Each notification is processed after all earlier ones of its key.
+/// Programs start at different times, and duplicates arrive. Each notification is processed after all earlier
+/// notifications with the same key.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_processed_in_order_by_programs_that_start_at_any_time() {
+async fn each_key_stays_in_order_when_programs_start_at_different_times() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
@@ -96,7 +97,7 @@ async fn keys_are_processed_in_order_by_programs_that_start_at_any_time() {
     for _ in 0..STEPS {
         match random.below(10) {
             0..6 => {
-                // Some are duplicates of earlier ones.
+                // Some deliveries are duplicates of earlier notifications.
                 let number = if random.below(2) == 0 { random.below(accepted + 1) } else { accepted };
                 let notification = ordered(&number.to_string(), &format!("key {}", number % 3));
                 receiver.accept(notification.prepare(&keys)).await.unwrap();
@@ -150,7 +151,7 @@ async fn registers_of_keys_without_pending_notifications_are_forgotten() {
         store.complete(claimed.lease, None).await.unwrap();
     }
     assert_eq!(registers(&raw).await.len(), 3);
-    // The key "b" has a pending notification, and that of "c" is being processed.
+    // A notification with key "b" is pending, and a notification with key "c" is being processed.
     let operator = options(&cluster, &name).open().await.unwrap();
     assert_eq!(operator.forget(far_future()).await.unwrap(), 2);
     assert_eq!(registers(&raw).await.len(), 2);
@@ -160,7 +161,7 @@ async fn registers_of_keys_without_pending_notifications_are_forgotten() {
     store.complete(claimed[0].lease, None).await.unwrap();
     assert_eq!(operator.forget(far_future()).await.unwrap(), 2);
     assert_eq!(registers(&raw).await, Vec::<u64>::new());
-    // The keys are used again, by a worker that knows their earlier registers.
+    // Key "a" is used again, by a worker whose index may still contain the deleted register.
     store.accept(ordered("a2", "a").prepare(&keys)).await.unwrap();
     assert_eq!(claim_until_found(&store).await.len(), 1);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
@@ -177,7 +178,7 @@ async fn deleted_register_does_not_hold_up_its_key() {
     let second = store.accept(ordered("2", "key").prepare(&keys)).await.unwrap().id();
     let claimed = claim(&store, 10, LEASE).await;
     assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [first]);
-    // The index has read the register.
+    // Counting waits until the index has read the register.
     store.stats().await.unwrap();
     let [register] = *registers(&raw).await else { panic!("a key has one register") };
     raw.stream("work").await.delete_message(register).await.unwrap();

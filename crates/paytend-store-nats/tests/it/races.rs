@@ -136,7 +136,7 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
 /// A different program moves the facts to the record after the erasure has read the records, and deletes the message
 /// before the erasure reads the messages.
 #[tokio::test(flavor = "multi_thread")]
-async fn erasure_finds_facts_that_are_removed_meanwhile() {
+async fn erasure_finds_facts_that_another_program_moves_at_the_same_time() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -235,7 +235,7 @@ async fn register_of_a_forgotten_notification_does_not_hold_up_its_key() {
 
 /// Another program deletes the stored check value between the write and the read.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_bound_even_if_the_read_after_a_conflict_finds_nothing() {
+async fn binding_the_keys_is_retried_if_the_check_value_is_deleted() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = StoreKeys::generate().unwrap();

@@ -111,7 +111,7 @@ async fn loading_a_stream_ends_even_if_its_last_message_is_deleted() {
         };
         let (stats, ()) = futures_util::future::join(fresh.stats(), delete).await;
         assert!(stats.unwrap().ready <= 1, "round {round}");
-        // What arrives later is read.
+        // Messages that arrive later are read.
         let later = accept(&accepting, &keys, &format!("later {round}")).await.unwrap().id();
         let claimed = claim_until_found(&fresh).await;
         assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [later], "round {round}");

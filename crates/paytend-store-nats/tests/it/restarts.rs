@@ -67,7 +67,7 @@ async fn process(store: &NatsStore, reported: &Reported) {
         let name = claimed.facts.business_id.clone().unwrap();
         reported.runs.fetch_add(1, Ordering::SeqCst);
         assert!(!claimed.is_sighting, "no duplicate requires another run");
-        // The key of `Delivery::idempotency_key`: a further run has a different key.
+        // This is the value of `Delivery::idempotency_key`, which differs for each run.
         let key = format!("{}-{}", claimed.facts.dedup, claimed.completed_runs);
         reported.effects.lock().unwrap().insert(key, name.clone());
         if store.complete(claimed.lease, None).await.is_ok() {

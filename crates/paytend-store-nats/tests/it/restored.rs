@@ -82,8 +82,7 @@ async fn notifications_stored_after_a_restore_are_not_confused_with_lost_notific
     let problems = worker.check().await.unwrap().join("\n");
     assert!(problems.contains("2 notifications have an ID that belongs to a different notification"), "{problems}");
     assert!(problems.contains("1 notifications have a record but no message, such as 5"), "{problems}");
-    // A notification that was processed is recognized as a duplicate, and a notification that was not yet processed is
-    // stored again.
+    // All lost notifications are recognized as duplicates. The two that were not yet processed are processed again.
     assert!(matches!(place.accept(&store, "processed").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "leased").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "lost").await, Accepted::Duplicate { .. }));
@@ -149,7 +148,7 @@ async fn notifications_without_their_records_are_processed_again() {
     let old = raw.all("work").await;
     store.complete(claimed["a"], None).await.unwrap();
     drop(store);
-    // The format and the key file.
+    // The first two messages are the format and the check value of the keys.
     raw.restore("work", &old[..2]).await;
     place.clock.advance(LEASE);
     let fresh = place.open().await;

@@ -117,7 +117,7 @@ async fn refused(options: NatsOptions) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_of_both_sides_are_verified() {
+async fn client_and_server_certificates_are_verified() {
     let Some(place) = Place::start("ours-server") else { return };
     let keys = Arc::new(StoreKeys::generate().unwrap());
     // The server requires TLS even if the URL does not.
@@ -191,7 +191,7 @@ async fn login_is_not_sent_without_tls() {
 }
 
 #[tokio::test]
-async fn error_for_an_unusable_file_names_it_without_its_content() {
+async fn error_for_an_unusable_file_contains_its_name_but_not_its_content() {
     let directory = Place::certificates();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("nothing"), "secret").unwrap();

@@ -71,7 +71,7 @@ pub(crate) fn options(cluster: &Cluster, name: &str) -> NatsOptions {
     options.name(name).unwrap().operation_timeout(Duration::from_secs(60))
 }
 
-/// Returns a time after which nothing was received.
+/// Returns a time that is later than all times of receipt.
 pub(crate) fn far_future() -> SystemTime {
     SystemTime::now() + Duration::from_secs(86_400)
 }
@@ -80,7 +80,7 @@ pub(crate) async fn claim(store: &NatsStore, limit: usize, lease: Duration) -> V
     try_claim(store, limit, lease).await.unwrap()
 }
 
-/// Claims, although the servers may not respond.
+/// Claims notifications. Returns an error if the servers do not respond.
 pub(crate) async fn try_claim(store: &NatsStore, limit: usize, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
     store.claim(ClaimRequest { limit, lease, holder: 1, kind_limits: Vec::new() }).await
 }
@@ -112,7 +112,7 @@ pub(crate) async fn through(proxy: &LossyProxy, cluster: &Cluster, name: &str) -
     options.operation_timeout(Duration::from_secs(60)).open().await.unwrap()
 }
 
-/// Returns a duplicate notification that causes the handler to run again.
+/// Returns a notification whose duplicates cause the handler to run again.
 pub(crate) fn requeued(name: &str) -> TestNotification {
     TestNotification { requeue_sighting: true, ..TestNotification::new(name) }
 }

@@ -161,7 +161,8 @@ async fn record_of_a_newer_version_is_kept() {
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// The message was deleted with its content, and the record cannot be read.
+/// `drop_payloads` has deleted the messages with the content of three notifications. The records of the notifications
+/// remain, but two of them cannot be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_records_without_messages_hold_up_nothing() {
     let Some(cluster) = Cluster::shared().await else { return };
@@ -177,7 +178,7 @@ async fn unreadable_records_without_messages_hold_up_nothing() {
     let subject = |name: &str| format!("work.{}", TestNotification::new(name).prepare(&keys).facts.dedup);
     let last = format!("{name}.{}", subject("a"));
     let last = raw.stream("work").await.get_last_raw_message_by_subject(&last).await.unwrap();
-    // The number and the facts of the first one can be read.
+    // The ID and the facts in the first record can be read.
     let mut newer: serde_json::Value = serde_json::from_slice(&last.payload).unwrap();
     newer["state"] = "new".into();
     raw.publish(&subject("a"), HeaderMap::new(), newer.to_string()).await;
@@ -194,7 +195,7 @@ async fn unreadable_records_without_messages_hold_up_nothing() {
     assert_eq!((entry.state, entry.facts.business_id.as_deref()), (State::Dead, Some("a")));
     assert_eq!(fresh.erase("a".into()).await.unwrap(), 1);
     assert!(!raw.all("work").await.iter().any(|message| message.payload.windows(3).any(|part| part == b"\"a\"")));
-    // Nothing of the second one can be read, so its duplicate becomes a dead letter.
+    // Nothing in the second record can be read, so its notification is stored again, and then becomes a dead letter.
     let accepted = accept(&fresh, &keys, "b").await.unwrap();
     assert!(matches!(accepted, Accepted::New(_)), "{accepted:?}");
     process_until(&fresh, 0, 2).await;

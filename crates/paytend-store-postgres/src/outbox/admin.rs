@@ -220,7 +220,8 @@ async fn list(transaction: &Transaction<'_>, query: &OrderQuery) -> Result<Vec<O
                 Err(error) => rows::skip(after, error)?,
             }
         }
-        // Callers treat a shorter list as the last page.
+        // Callers treat a list that is shorter than the limit as the last page, so more rows are read in place of
+        // unreadable rows.
         if limit(rows.len()) < missing || entries.len() >= query.limit {
             return Ok(entries);
         }
@@ -270,7 +271,7 @@ async fn act(
 async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     let mut stats = OrderStats::default();
     for row in &transaction.query("SELECT state, count(*) FROM paytend_order GROUP BY state", &[]).await? {
-        // `check` reports other states.
+        // A state that this version does not know is not counted here, but `check` reports it.
         if let Ok(state) = get::<&str>(row, 0)?.parse() {
             stats.set(state, count(row, 1)?);
         }

@@ -29,7 +29,8 @@ pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) 
         loop {
             let missing = limit(wanted - due.len());
             let rows = transaction.query(&rows::select(&condition), &[operation, &now, &missing, &seen]).await?;
-            // If a row was changed concurrently, PostgreSQL checks the condition again with the new values.
+            // If another transaction has changed a row since this statement began, PostgreSQL has checked the condition
+            // with the new values.
             for row in &rows {
                 let id = get(row, rows::ID)?;
                 seen.push(id);

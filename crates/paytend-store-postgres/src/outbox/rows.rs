@@ -65,7 +65,8 @@ pub(super) fn select(condition: &str) -> String {
     format!("SELECT {COLUMNS} FROM paytend_order o WHERE {condition}")
 }
 
-/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
+/// Logs that an order cannot be read, so that the caller can skip it. Returns the error if it concerns more than this
+/// order.
 pub(super) fn skip(id: i64, error: OpError) -> Result<(), OpError> {
     let is_of_row = match &error {
         OpError::Finish(FinishError::Store(error)) => error.kind() == StoreErrorKind::Corrupt,

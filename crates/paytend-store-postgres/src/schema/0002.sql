@@ -75,7 +75,8 @@ CREATE TABLE paytend_order_audit (
 );
 CREATE INDEX paytend_order_audit_order ON paytend_order_audit (id) WHERE id IS NOT NULL;
 
--- A count of a send, a submission or a decision that a crash could undo is refused at the commit.
+-- Refuses to commit a new or changed order, or a new pause, if a crash could undo the commit. Otherwise, a crash could
+-- undo a submission, a decision, or the increased number of sends.
 CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT OR UPDATE ON paytend_order
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();
 CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_order_pause

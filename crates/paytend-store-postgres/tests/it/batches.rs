@@ -58,7 +58,8 @@ async fn waiting_notifications_share_commits_and_only_refused_notifications_fail
     let stats = store.stats().await.unwrap();
     assert_eq!(stats.sightings, (accepted.iter().flatten().count() - new) as u64);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
-    // The notifications of the batch with the refused notification were stored one by one.
+    // Only the batch with the refused notification was stored one by one, so there are fewer commits than
+    // notifications.
     assert!(commits(&store).await < 200, "{} commits", commits(&store).await);
     // Each order key has exactly one claimable notification.
     let keys: Vec<_> = claim(&store, 1000, Duration::from_secs(60)).await;

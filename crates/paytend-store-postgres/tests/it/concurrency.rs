@@ -72,8 +72,8 @@ async fn ten_receivers_and_ten_workers_process_each_notification_once() {
     assert!(effects.len() >= EACH);
 }
 
-/// A claim begins before a completion commits, and locks the row after the commit. The claim's idempotency key must
-/// belong to a new run.
+/// A claim begins before a completion commits, and locks the row after the commit. The claim must count the completed
+/// run, so that its idempotency key is different.
 #[tokio::test(flavor = "multi_thread")]
 async fn claim_during_a_completion_counts_the_completed_run() {
     const LEASE: Duration = Duration::from_secs(600);

@@ -17,7 +17,7 @@ async fn postgres_store_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_histories_have_the_same_results_as_in_the_memory_store() {
+async fn random_histories_give_the_same_results_as_in_the_memory_store() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     for _ in 0..3 {

@@ -54,8 +54,8 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
                 };
                 for one in store.claim(request).await.unwrap() {
                     claimed.push(one.lease.id);
-                    // The row has a very large number of attempts. A worker would turn this notification into a dead
-                    // letter.
+                    // This row can be read, but has a very large attempt count. A worker turns such a notification into
+                    // a dead letter.
                     if one.lease.id == bad {
                         assert!(damage.contains("2147483647") && one.tries > 1_000_000_000, "{damage}");
                         let cause = "no attempt ended normally".to_owned();
@@ -115,7 +115,7 @@ async fn order_that_cannot_be_read_does_not_hold_up_others() {
         assert_eq!(claim(9).await, Vec::<String>::new(), "{damage}");
         let listed = store.list_orders(OrderQuery { limit: 2, ..OrderQuery::default() }).await.unwrap();
         let listed: Vec<&str> = listed.iter().map(|entry| entry.facts.number.as_str()).collect();
-        // A list does not contain the encrypted parts.
+        // A list does not read the encrypted parts, so it contains orders with a damaged part.
         assert_eq!(listed, if damage.contains("_part") { ["B1", "B2"] } else { ["A", "C"] }, "{damage}");
         let problems = store.check_orders().await.unwrap();
         assert!(problems.iter().any(|problem| problem.contains("2 orders cannot be read, such as B1")), "{problems:?}");

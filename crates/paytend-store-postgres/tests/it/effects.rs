@@ -56,7 +56,7 @@ async fn effect_cannot_disable_the_durable_commit() {
     assert_eq!(lines(&store).await, 2);
 }
 
-/// If a connection was opened with an unsafe setting, resetting the session does not change it.
+/// If a connection was opened with an unsafe setting, a reset of the session restores this unsafe setting.
 #[tokio::test(flavor = "multi_thread")]
 async fn completion_on_a_connection_without_durable_commits_is_rolled_back() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -74,7 +74,8 @@ async fn completion_on_a_connection_without_durable_commits_is_rolled_back() {
     assert!(process(&store, &claimed).await);
 }
 
-/// The effect writes a row whose deferred trigger is checked before the completion.
+/// The effect submits an order. The deferred trigger of the order's row is checked when the effect has ended, before
+/// the notification is completed.
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_without_durable_commits_is_closed_after_an_effect() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -98,7 +99,7 @@ async fn connection_without_durable_commits_is_closed_after_an_effect() {
     };
     let cause = cause(store.complete(claimed.lease, Some(submitting())).await);
     assert!(cause.contains("synchronous_commit"), "{cause}");
-    // The next connection has the role's setting.
+    // The connection was closed. The next connection has the role's current setting, which is safe.
     store.complete(claimed.lease, Some(submitting())).await.unwrap();
 }
 
@@ -112,10 +113,10 @@ async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
     for name in ["new", "known"] {
         store.pool().get().await.unwrap().batch_execute("SET synchronous_commit = off").await.unwrap();
         assert_eq!(accept(&store, &keys, name).await, None, "{name}");
-        // The connection is closed, and a new connection has the server's setting.
+        // The store has closed the connection. The next connection has the server's setting.
         assert!(accept(&store, &keys, name).await.is_some(), "{name}");
     }
-    // A role's setting applies to new connections, but the store has already checked its first connection.
+    // New connections have the role's unsafe setting. The store has checked the settings only when it was opened.
     execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
     let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
     assert!(accept(&other, &keys, "danger").await.is_some());

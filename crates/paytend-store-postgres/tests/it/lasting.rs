@@ -62,7 +62,7 @@ fn store_works_after_the_runtime_of_its_tasks_is_shut_down() {
         let store = living.block_on(options.open()).unwrap();
         interrupted(&store, &keys, round);
         let working = async {
-            // A connection that belonged to the ended runtime fails once.
+            // Each connection that belonged to the ended runtime fails once, so a failed call is repeated.
             let deadline = Instant::now() + SOON;
             for number in 0..40 {
                 while accept(&store, &keys, &format!("later {round} {number}")).await.is_none() {
@@ -72,7 +72,7 @@ fn store_works_after_the_runtime_of_its_tasks_is_shut_down() {
             for claimed in claim(&store, 1000, LEASE).await {
                 assert!(process(&store, &claimed).await);
             }
-            // Hints are sent and received.
+            // Hints are still sent and received.
             let other = open(config.clone(), 1).await;
             loop {
                 let [own, others] = [store.changed(), other.changed()];

@@ -16,6 +16,7 @@ mod locks;
 mod order_effects;
 mod orders;
 mod outbox;
+mod plans;
 mod pooler;
 mod restarts;
 mod retention;

@@ -43,8 +43,8 @@ fn start(outbox: &Outbox<PostgresStore>) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// Submits an order in the transaction that also inserts it into the `book` table. Returns `true` if the order is
-/// certainly stored.
+/// Submits an order in the transaction that also inserts it into the `book` table. Returns `true` if the commit was
+/// confirmed.
 async fn submit(outbox: &Outbox<PostgresStore>, card: &str, number: &str) -> bool {
     let topup = Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build();
     let options = match number.len() % 2 {

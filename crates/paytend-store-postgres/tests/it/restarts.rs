@@ -193,8 +193,8 @@ async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect()
     let mut config = primary.database().await;
     execute(&config, EFFECTS).await;
     let standby = primary.standby().await;
-    // The setting is changed after the copy, because the standby must not wait for another standby when it becomes the
-    // primary.
+    // The setting is changed after the standby was copied from the primary. Otherwise, the standby would also have the
+    // setting, and would wait for another standby when it becomes the primary.
     execute(&config, "ALTER SYSTEM SET synchronous_standby_names = '*'").await;
     execute(&config, "SELECT pg_reload_conf()").await;
     let synchronous = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP \

@@ -41,7 +41,7 @@ impl Server {
         Self::create(settings.iter().map(ToString::to_string).collect(), 5432).await
     }
 
-    /// Creates and starts a server on a TCP port that was free just before.
+    /// Creates and starts a server on a TCP port that was free when it was selected.
     pub(crate) async fn start_on_port(settings: Vec<String>) -> Option<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::create(settings, port).await
@@ -222,7 +222,7 @@ fn server_user() -> Option<(u32, u32)> {
     })
 }
 
-/// The directory's path must be short enough for a Unix socket.
+/// The paths of Unix sockets are limited to about 100 characters.
 #[test]
 fn socket_path_fits() {
     let directory = tempfile::tempdir().unwrap();

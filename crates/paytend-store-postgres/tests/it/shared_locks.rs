@@ -231,7 +231,8 @@ async fn completions_whose_commit_result_is_unknown_are_looked_up() {
     assert!(lines.len() == COUNT && lines.values().all(|lines| lines.len() == 1), "{lines:?}");
 }
 
-/// If an effect fails because of other effects, the worker runs its handler again without counting the attempt.
+/// If an effect fails in a shared transaction, other effects may have caused the failure. The worker then runs the
+/// handler again without counting the attempt.
 #[tokio::test(flavor = "multi_thread")]
 async fn worker_counts_only_failures_of_effects_in_separate_transactions() {
     let Some(server) = Server::start(&[]).await else { return };

@@ -161,7 +161,8 @@ async fn failing_effects_do_not_affect_other_effects_in_their_transaction() {
     }
 }
 
-/// Only the changes that the effect has committed are kept.
+/// The effect that commits is repeated in a separate transaction. Its `COMMIT` keeps the effect's own changes, but the
+/// completion fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn effect_that_commits_does_not_commit_the_effects_before_it() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -220,7 +221,7 @@ async fn settings_of_an_effect_are_reset_before_the_next_effect() {
 
 /// The schema of another store in the same database contains a notification with the same ID and lease.
 #[tokio::test(flavor = "multi_thread")]
-async fn effect_cannot_complete_a_notification_of_another_store() {
+async fn effect_cannot_complete_a_notification_in_another_store() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

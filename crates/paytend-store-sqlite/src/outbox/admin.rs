@@ -217,7 +217,8 @@ fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, 
     let mut statement = connection.prepare_cached(&rows::select(&condition))?;
     let mut rows = statement.query(parameters)?;
     let mut entries = Vec::new();
-    // Unreadable rows do not count towards the limit, because callers treat a shorter list as the last page.
+    // Unreadable rows do not count towards the limit, because callers treat a list that is shorter than the limit as
+    // the last page.
     while entries.len() < query.limit
         && let Some(row) = rows.next()?
     {
@@ -281,8 +282,9 @@ pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, r
     statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))
 }
 
-/// Returns some completed orders after an ID that still have content. A reader finds them, so that the writer does not
-/// wait for the search. Reads the contents first, because the orders without content are never removed.
+/// Returns some completed orders after an ID that still have content. The read connection finds them, so that the
+/// writer does not wait for the search. The query begins with the contents, because most orders have no content after
+/// some time.
 fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64>, rusqlite::Error> {
     connection
         .prepare_cached(
@@ -293,7 +295,8 @@ fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64
         .collect()
 }
 
-/// Removes the content of those orders that are still completed, and records the removal. Returns their number.
+/// Removes the content of these orders, unless they are no longer completed, and records the removal. Returns the number
+/// of orders whose content was removed.
 fn drop_content(
     transaction: &Transaction<'_>,
     now: SystemTime,

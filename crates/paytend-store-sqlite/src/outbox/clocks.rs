@@ -71,8 +71,9 @@ impl Clocks {
         } else if let Some(latest) = latest.filter(|_| is_ahead) {
             let since = seen.ahead.filter(|(time, _)| *time == latest).map_or(now, |(_, since)| since);
             seen.ahead = Some((latest, since));
-            // The system clock was set back. If another process were still using the later clock, the recorded time
-            // would have changed.
+            // The system clock was probably set back before this process started. This process waits until the recorded
+            // time has not changed for the length of a lease. No other process then uses the later clock, because its
+            // claims would change the recorded time.
             if now.saturating_sub(since) < lease {
                 return Err(differs("restart all processes; this process claims no orders for the length of a lease"));
             }

@@ -24,7 +24,7 @@ use rows::{REQUEST, RESULT, Stored};
 
 pub(crate) use clocks::Clocks;
 
-/// The names of changes that cannot make another order due.
+/// The names of changes that cannot make another order due, so they do not wake dispatchers.
 pub(crate) const BEGIN_SEND: &str = "count a send";
 pub(crate) const RECORD: &str = "store a result";
 pub(crate) const COMPLETE: &str = "complete an order";
@@ -32,8 +32,8 @@ pub(crate) const COMPLETE: &str = "complete an order";
 /// The maximum delay of an attempt that is not scheduled, in milliseconds.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// Makes orders due if their due time is further in the future than the maximum delay. Such a due time means that the
-/// system clock was set back.
+/// Makes orders due if their due time is later than their scheduled time and further in the future than the maximum
+/// delay. Such a due time means that the system clock was set back.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let condition = "is_open = 1 AND due_at > ?2 AND due_at > coalesce(not_before, 0)";
     let latest = now.saturating_add(MAX_DELAY_MILLIS);
@@ -157,8 +157,8 @@ impl SqliteStore {
     }
 }
 
-/// Returns the error of the disk or the file that is the cause of a function's error. It can be found in the error
-/// types of SQLite, the store and the outbox, and in boxed errors.
+/// Searches a function's error for an error of the disk or the file. Only the error types of SQLite, the store and the
+/// outbox, and boxed errors, can be searched.
 fn suspect_error(error: &dyn Any) -> Option<rusqlite::Error> {
     if let Some(error) = error.downcast_ref::<Box<dyn Error + Send + Sync>>() {
         return suspect_cause(error.as_ref());

@@ -56,7 +56,8 @@ pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(ID)?, submitted_at: row.get(27)? })
 }
 
-/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
+/// Logs that an order cannot be read, so that the caller can skip it. Returns the error if it concerns more than this
+/// order.
 pub(super) fn skip(id: i64, error: rusqlite::Error) -> rusqlite::Result<()> {
     if error.sqlite_error_code().is_some() {
         return Err(error);

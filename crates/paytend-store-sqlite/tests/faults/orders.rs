@@ -185,7 +185,7 @@ impl Place {
             0 => {
                 let port = self.sandbox().url().rsplit(':').next().unwrap().parse().unwrap();
                 drop(self.sandbox.take());
-                // After half of the restarts, the machine's clock is a day behind.
+                // After about half of the restarts, the sandbox's clock is a day behind.
                 let at = unix_millis() - random.below(2) as u64 * 86_400_000;
                 self.sandbox = Some(start(self.folder.path(), port, at).await);
             }

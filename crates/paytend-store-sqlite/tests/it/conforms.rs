@@ -11,7 +11,7 @@ async fn sqlite_store_conforms() {
 }
 
 #[tokio::test]
-async fn random_histories_have_the_same_results_as_in_the_memory_store() {
+async fn random_histories_give_the_same_results_as_in_the_memory_store() {
     let random = Seeded::new();
     for _ in 0..4 {
         random_history(&SqliteHarness::new(), 400, &mut |bound| random.below(bound)).await;

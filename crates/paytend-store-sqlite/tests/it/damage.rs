@@ -18,7 +18,7 @@ fn ordered(name: &str, order: &str) -> TestNotification {
 /// Claims notifications and completes them.
 async fn process(store: &SqliteStore, kind_limits: &[(Kind, usize)]) -> Vec<i64> {
     let mut done = Vec::new();
-    // Each claim can only find the first notification of an order key.
+    // A claim finds only the first notification with an order key, so several claims are necessary.
     for _ in 0..4 {
         let kind_limits = kind_limits.to_vec();
         let request = ClaimRequest { limit: 9, lease: Duration::from_secs(60), holder: 1, kind_limits };
@@ -69,7 +69,8 @@ async fn damaged_notification_does_not_hold_up_others() {
         let problems = store.check().await.unwrap();
         assert!(problem.is_none_or(|problem| problems.iter().any(|found| found == problem)), "{damage}: {problems:?}");
         let done = process(&store, limits).await;
-        // The next notification of a damaged key has a different key.
+        // If the key in the pending row is damaged, the next notification with the original key waits for a
+        // notification that no longer has this key.
         let is_separate = [BOTH, WORK].contains(&damage);
         let mut expected = vec![2, 3];
         expected.extend(is_processed.then_some(1));
@@ -111,7 +112,7 @@ async fn order_that_cannot_be_read_does_not_hold_up_others() {
         assert_eq!(claim(9).await, Vec::<String>::new(), "{damage}");
         let listed = store.list_orders(OrderQuery { limit: 2, ..OrderQuery::default() }).await.unwrap();
         let listed: Vec<&str> = listed.iter().map(|entry| entry.facts.number.as_str()).collect();
-        // A list does not contain the encrypted parts.
+        // A list does not read the encrypted parts, so it contains orders with a damaged part.
         assert_eq!(listed, if damage.contains("_part") { ["B", "A"] } else { ["A", "C"] }, "{damage}");
         let problems = store.check_orders().await.unwrap();
         assert!(problems.iter().any(|problem| problem.contains("1 orders cannot be read, such as B")), "{problems:?}");
@@ -119,9 +120,8 @@ async fn order_that_cannot_be_read_does_not_hold_up_others() {
     }
 }
 
-/// Damaged notifications are in the state dead, and the others are unchanged.
 #[tokio::test]
-async fn damaged_order_key_can_be_buried() {
+async fn notification_with_a_damaged_order_key_can_be_buried() {
     let harness = SqliteHarness::new();
     let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
     let id = store.accept(ordered("damaged", "first").prepare(&keys)).await.unwrap().id();

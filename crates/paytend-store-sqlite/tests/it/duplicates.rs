@@ -57,7 +57,7 @@ async fn duplicate_without_a_change_needs_no_write() {
     must_wait(&mut waiting).await;
     drop(locked);
     for (waiting, again) in waiting.into_iter().zip(written()) {
-        // On a slow machine, the wait for the lock can end before the lock.
+        // On a slow machine, the writer can stop waiting for the lock before the lock is released.
         if waiting.await.is_err() {
             accept(again).await;
         }
@@ -88,7 +88,7 @@ async fn repeated_state_is_written_if_the_state_changed_in_between() {
     assert!(matches!(again, Accepted::Duplicate { sighting: 1, .. }), "{again:?}");
     drop(locked);
     let [waiting] = waiting;
-    // On a slow machine, the wait for the lock can end before the lock.
+    // On a slow machine, the writer can stop waiting for the lock before the lock is released.
     let again = match waiting.await {
         Ok(again) => again,
         Err(_) => store.accept(active.prepare(&keys)).await.unwrap(),

@@ -13,7 +13,7 @@ use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 use crate::support::{SqliteHarness, accept, claim, keys};
 
 #[tokio::test]
-async fn settings_that_acknowledgements_depend_on_are_verified() {
+async fn unsafe_settings_are_reported_by_check() {
     let harness = SqliteHarness::new();
     let store = harness.options("a.db").open().unwrap();
     let settings = store.probe().await.unwrap();

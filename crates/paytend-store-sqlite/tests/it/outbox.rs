@@ -70,7 +70,7 @@ async fn sqlite_outbox_conforms() {
 }
 
 #[tokio::test]
-async fn random_outbox_histories_have_the_same_results_as_in_the_memory_store() {
+async fn random_outbox_histories_give_the_same_results_as_in_the_memory_store() {
     let random = Seeded::new();
     for _ in 0..4 {
         random_history(&SqliteHarness::new(), 500, &mut |bound| random.below(bound)).await;

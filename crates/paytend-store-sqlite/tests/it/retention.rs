@@ -10,7 +10,7 @@ use paytend_store_sqlite::SqliteStore;
 
 use crate::support::{SqliteHarness, claim, keys};
 
-/// More than two times the number that one write changes.
+/// More than twice the number of notifications that one write changes.
 const MANY: usize = 2_100;
 
 async fn accept_many(store: &SqliteStore, keys: &Arc<StoreKeys>, business_id: &str) {
@@ -28,7 +28,7 @@ async fn content_of_many_notifications_is_removed() {
     let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
     accept_many(&store, &keys, "old").await;
     let claimed = claim(&store, MANY - 2).await;
-    // Every hundredth notification stays pending or becomes a dead letter.
+    // Of every hundred notifications, one becomes a dead letter, and one stays pending.
     let ending = claimed.iter().enumerate().map(async |(index, claimed)| match index % 100 {
         0 => assert!(store.bury(claimed.lease.id, "by hand".into()).await.unwrap()),
         1 => {}

@@ -72,7 +72,8 @@ fn sql_effect(sql: &'static str) -> SqliteEffect {
     })
 }
 
-/// An effect that ends the transaction fails the whole batch. No operation of the batch is acknowledged.
+/// An effect that ends the transaction causes its whole batch to fail. Other operations are acknowledged only if they
+/// are stored.
 #[tokio::test]
 async fn effect_that_ends_the_transaction_fails() {
     let harness = SqliteHarness::new();
@@ -231,10 +232,10 @@ fn slow_write() -> SqliteEffect {
     )
 }
 
-/// The timeout of an effect rolls back the whole batch. The other notifications are not attempted without a result, so
-/// their attempts must not count.
+/// If an effect exceeds its time limit, its whole batch is rolled back. The attempts of the other notifications in the
+/// batch must not count, because their effects did not fail.
 #[tokio::test(flavor = "multi_thread")]
-async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
+async fn timeout_of_an_effect_does_not_count_attempts_in_its_batch() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").effect_timeout(Duration::from_millis(50)).open().unwrap();
@@ -255,7 +256,7 @@ async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
         let (released, _) = in_one_batch(&store, store.release(leases[0], release), timed_out).await;
         assert!(matches!(released, Err(FinishError::NotApplied)), "{released:?}");
     }
-    // A lost lease may be the result of a change that was rolled back.
+    // The burial ends the lease, but is rolled back together with the completion. Therefore, the lease is not lost.
     let resume = stop_writer(&store).await;
     let mut bury = std::pin::pin!(store.bury(leases[0].id, "by hand".into()));
     let mut complete = std::pin::pin!(end(harness.effect("a", EffectEnd::Ok)));
@@ -270,7 +271,7 @@ async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
     assert_eq!(recorded(&store).await, ["a"]);
 }
 
-/// A worker that has given up on a claim must not have its notifications counted as attempted.
+/// If a worker stops waiting for its claim, no attempt must be counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn claim_without_a_caller_claims_nothing() {
     let harness = SqliteHarness::new();
@@ -283,7 +284,7 @@ async fn claim_without_a_caller_claims_nothing() {
         assert!(futures_util::poll!(abandoned.as_mut()).is_pending());
     }
     drop(resume);
-    // The writer runs operations in order.
+    // The writer runs operations in order, so the abandoned claim has ended when this write returns.
     store.write(|_| Ok(())).await.unwrap();
     let entry = store.show(id, None).await.unwrap().unwrap();
     assert_eq!((entry.state, entry.tries), (State::Ready, 0));
@@ -315,7 +316,7 @@ mod disk_errors {
 
     /// This is the documented way to submit an order in an effect.
     #[tokio::test]
-    async fn submit_error_in_an_effect_makes_the_file_suspect() {
+    async fn disk_error_in_a_submission_causes_the_file_to_be_reopened() {
         let harness = SqliteHarness::new();
         let store = harness.create().await;
         accept(&store, &keys(), "a").await;
@@ -328,7 +329,7 @@ mod disk_errors {
 
     /// After a disk error, the batch is not committed.
     #[tokio::test(flavor = "multi_thread")]
-    async fn errors_of_transactions_make_the_file_suspect() {
+    async fn disk_error_in_a_transaction_causes_the_file_to_be_reopened() {
         type Boxed = Box<dyn std::error::Error + Send + Sync>;
         let harness = SqliteHarness::new();
         let keys = keys();

@@ -64,7 +64,7 @@ fn not_json(body: &[u8], explanation: &mut Explanation) {
     if kind != BodyKind::JsonObject {
         explanation.find(Finding::NotJson(kind));
     }
-    // The body can also be a document that contains a placeholder such as `[object Object]`.
+    // The body can also be a JSON document or a form that contains a placeholder such as `[object Object]`.
     let is_placeholder = |text: &[u8]| text != body && text.starts_with(b"[object ");
     if let Some(layer) = super::wrapping::carried(body, is_placeholder) {
         explanation.find(Finding::NotJson(BodyKind::of(&layer.bytes)));

@@ -9,7 +9,7 @@ use super::change::Change;
 /// Maximum number of bytes hashed and written for a message. This bounds the time to about a second in a release build.
 const BUDGET: usize = 192 << 20;
 
-/// Additional cost of each candidate in bytes, for the hash's last block and the copy of its state.
+/// Additional cost of each candidate, in bytes. It covers the hash's last block and the copy of the hash's state.
 const EACH: usize = 128;
 
 /// The target of a search: the text before and after the variable part, and the digest of the whole text.
@@ -29,7 +29,7 @@ impl Target {
 pub(super) struct Search {
     target: Target,
     pub(super) left: usize,
-    /// The budget that the current part of the search must leave for later parts.
+    /// The part of the budget, in bytes, that the current part of the search must leave for later parts.
     pub(super) reserve: usize,
     pub(super) cut: bool,
 }

@@ -131,7 +131,7 @@ struct Body {
 
 impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code panics while holding the lock, so a poisoned lock can be used.
+        // No code panics while it holds this lock, so the state is consistent even if the lock is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,7 +161,7 @@ impl Reservation {
                 _ => return Err(Reason::Overloaded),
             }
         }
-        // A discarded body has no entry.
+        // If this body has been discarded, it no longer has an entry.
         let body = state.bodies.get_mut(&self.id).ok_or(Reason::Overloaded)?;
         body.bytes += by;
         state.used += by;
@@ -227,7 +227,8 @@ mod tests {
         assert!(older_evicted.try_recv().is_err());
         assert_eq!(oldest.grow(1), Err(Reason::Overloaded));
         assert_eq!(oldest.complete(), Err(Reason::Overloaded));
-        // A complete body is kept, and an older body cannot displace a newer body.
+        // `older` cannot grow. Only bodies older than `older` could be discarded for it, and the only such body is
+        // complete.
         assert_eq!(older.grow(2), Err(Reason::Overloaded));
         newest.grow(5).unwrap();
         assert!(older_evicted.try_recv().is_ok());

@@ -1,4 +1,4 @@
-//! Handler tasks that are independent of the connection.
+//! Runs handlers in tasks that continue after the connection has closed.
 
 use std::any::Any;
 use std::future::Future;
@@ -55,7 +55,8 @@ impl Handlers {
             _slot: verified.slot(),
         };
         let work = async move {
-            // The call that creates the handler's future can panic too, so make it inside the task.
+            // The call `handler(verified)`, which creates the future, can panic too. It is therefore made inside the
+            // task.
             let handling = async move { handler(verified).await };
             let output = AssertUnwindSafe(handling).catch_unwind().await;
             progress.ended = true;

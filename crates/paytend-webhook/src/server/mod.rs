@@ -109,7 +109,7 @@ impl<R: Receiver> Endpoint<R> {
     /// Creates an endpoint that accepts requests from any source address, with a body timeout of 10 s.
     ///
     /// If the filter has a list of [`Sources`](crate::Sources), all listed sources share a budget with as many
-    /// concurrent key operations as there are processors. All other sources share a separate budget with half as many.
+    /// concurrent key operations as there are CPU cores. All other sources share a separate budget with half as many.
     /// Without a list, all sources share the first budget.
     ///
     /// **Without a list, the provider shares its budget with every other sender.** Configure the provider's addresses
@@ -161,7 +161,7 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Shares the budgets of another endpoint. Use this for several routes of one program, which share its processors.
+    /// Shares the budgets of another endpoint. Use this for several routes of one program, which share the CPU cores.
     #[must_use]
     pub fn share_budgets_with<Q>(mut self, other: &Endpoint<Q>) -> Self {
         (self.listed, self.others) = (other.listed.clone(), other.others.clone());

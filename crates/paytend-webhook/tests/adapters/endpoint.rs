@@ -110,8 +110,8 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections with partial bodies cannot block a notification, even if no trusted sources are listed, because the
-/// oldest partial bodies are discarded.
+/// Connections with partial bodies cannot block a notification, even if no sources are listed, because the oldest
+/// partial bodies are discarded.
 #[tokio::test]
 async fn stalled_bodies_are_discarded() {
     let body = sealed("{}");
@@ -159,9 +159,9 @@ async fn slow_handler_counts_against_the_budget() {
     assert!(receive().await.is_ok());
 }
 
-/// Endpoints of the same program can share a budget, because they share the processors.
+/// Endpoints of the same program can share a budget, because they share the CPU cores.
 #[tokio::test]
-async fn endpoints_share_a_budget() {
+async fn endpoints_can_share_a_budget() {
     let first = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let other = paytend().share_budgets_with(&first);
     let (method, headers) = (Method::POST, HeaderMap::new());
@@ -190,14 +190,12 @@ async fn waiting_for_a_key_operation_times_out() {
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
 
-/// A body larger than the budget's `max_bytes` is accepted if the receiver's limit allows it.
 #[tokio::test]
 async fn body_within_the_receivers_limit_is_accepted_despite_a_smaller_budget() {
     let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_bytes(1));
     assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
 }
 
-/// Reading an endless body stops as soon as the body is too large.
 #[tokio::test]
 async fn endless_body_is_read_only_up_to_the_limit() {
     struct Endless(Arc<Mutex<usize>>);
@@ -287,9 +285,8 @@ async fn receiver_panic_returns_503() {
     }
 }
 
-/// The endpoint passes its clock's time to the receiver.
 #[tokio::test]
-async fn endpoint_passes_its_clocks_time_to_the_receiver() {
+async fn receiver_gets_the_time_of_the_endpoints_clock() {
     let endpoint = crate::support::payby().clock(|| SystemTime::UNIX_EPOCH);
     let key = crate::support::private("payby");
     let sender = paytend_webhook::testing::DetachedSender::new(&key).unwrap();

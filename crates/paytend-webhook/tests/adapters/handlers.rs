@@ -165,7 +165,6 @@ async fn handler_holds_its_slot_until_it_ends() {
     assert!(receive(&endpoint).await.is_ok());
 }
 
-/// If the future is dropped before its first poll, the handler does not start.
 #[tokio::test]
 async fn handler_dropped_before_its_first_poll_does_not_start() {
     let endpoint = paytend();

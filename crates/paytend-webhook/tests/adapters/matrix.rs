@@ -29,7 +29,7 @@ pub(crate) async fn every_invalid_vector_is_rejected(server: Server) {
     let mut too_large = 0;
     for case in paytend_vectors::refuse() {
         if case.document.len() > limit {
-            // The declared length alone must cause the rejection.
+            // The declared length alone must cause the rejection, so no body is sent.
             let mut connection = Connection::to(address).await;
             connection.send(head("POST", &format!("Content-Length: {}\r\n", case.document.len()))).await;
             assert_eq!(connection.response().await.0, 413, "{}", case.name);

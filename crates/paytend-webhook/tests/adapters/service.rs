@@ -79,7 +79,6 @@ async fn panic_in_poll_ready_returns_503() {
     assert_eq!(service.call(request()).await.unwrap().status(), 503);
 }
 
-/// The service waits until the handler is ready, even if the sender has disconnected.
 #[tokio::test]
 async fn handler_runs_when_ready_even_if_the_sender_has_disconnected() {
     let (release, may_continue) = watch::channel(false);

@@ -154,7 +154,7 @@ fn unfinished_handlers_are_logged_at_runtime_shutdown() {
 }
 
 #[tokio::test]
-async fn handler_runs_in_its_requests_span() {
+async fn handler_runs_in_the_span_of_its_request() {
     let log = Log::new();
     let endpoint = paytend();
     let request = async {

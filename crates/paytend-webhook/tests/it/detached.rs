@@ -144,7 +144,6 @@ fn receiver_for_any_merchant_accepts_only_configured_keys() {
 
 #[test]
 fn key_is_accepted_only_for_its_merchant() {
-    // Two merchants have different keys, and each key is accepted only for its merchant.
     let receiver =
         PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
             .unwrap();

@@ -1,4 +1,4 @@
-//! Authentic content that is partly unreadable is delivered, deduplicated, and checked as usual.
+//! Tests that authentic content with unreadable members is delivered, deduplicated and checked like any other content.
 
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,7 @@ fn sample(document: &str) -> Vec<u8> {
     samples.into_iter().find(|s| s.document == document && s.name == "notification").unwrap().json.into_bytes()
 }
 
-/// Replaces bytes that must be present.
+/// Replaces the first `from` in `body` with `to`. Panics if `body` does not contain `from`.
 fn with(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
     let place = body.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
     [&body[..place], to, &body[place + from.len()..]].concat()
@@ -154,7 +154,6 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     assert_eq!(status("{}").1.unwrap().state, None);
 }
 
-/// The checks are also made if an unrelated member is unreadable.
 #[test]
 fn merchant_and_age_are_checked_despite_unreadable_members() {
     let deep = [b"[".repeat(200), b"]".repeat(200)].concat();

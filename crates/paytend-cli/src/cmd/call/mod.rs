@@ -77,15 +77,16 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             sent
         }
         None => {
-            // A name lookup in progress does not delay the exit.
+            // `shutdown_background` does not wait for a name lookup that is still in progress.
             runtime.shutdown_background();
-            // When the call was dropped, it recorded in `may_be_sent` whether the request may have been sent.
+            // `select!` has dropped the call. The client's event handler has then set `may_be_sent`, unless it is
+            // certain that nothing was sent.
             let (outcome, known) = match may_be_sent.load(Ordering::SeqCst) {
                 true => (Outcome::Unknown, "the request may have been carried out"),
                 false => (Outcome::NotSent, "nothing was sent"),
             };
             if args.json {
-                // The exit code reports the interruption, even if the output cannot be written.
+                // A failure to write is ignored, so that the exit code reports the interruption.
                 let _ = Report::outcome(&target.name(), outcome).print(true);
             }
             if outcome != Outcome::NotSent {
@@ -96,8 +97,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Creates the client. When an attempt ends or is dropped, the client sets `may_be_sent`, unless it is certain that
-/// nothing was sent.
+/// Creates the client. `may_be_sent` becomes true when an attempt ends or is dropped, unless it is certain that the
+/// attempt sent nothing.
 fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
     let may_be_sent = may_be_sent.clone();
     let mut builder = request.connection.builder()?.events(move |event: &Event| {
@@ -183,13 +184,14 @@ impl Call<'_> {
         match sent {
             Ok(report) => {
                 let printed = report.print(self.args.json);
-                // If nothing reads the output, the exit code still reports the outcome.
+                // The state of the order is checked first: its exit code is more important than a failure to write the
+                // output.
                 report.check_state()?;
                 printed.map_err(|error| error.with_hint("the request succeeded"))
             }
             Err(error) => {
                 if self.args.json {
-                    // The exit code reports the outcome, even if the output cannot be written.
+                    // A failure to write is ignored, so that the exit code reports the outcome of the call.
                     let _ = Report::failure(&name, Some(id), &error).print(true);
                 }
                 if error.outcome() == Outcome::Unknown {

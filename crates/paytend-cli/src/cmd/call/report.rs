@@ -24,7 +24,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Creates the report for a success whose response is authentic.
+    /// Creates the report for a call that succeeded.
     pub(super) fn success(operation: &str, response: &Response<Option<Json>>) -> Self {
         let field = |name: &str| response.opened().field(name).map(str::to_owned);
         let data = response.data().as_ref().and_then(|data| RawValue::from_string(data.as_str().to_owned()).ok());
@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// Creates the report for an interrupted call, with its outcome and without data.
+    /// Creates a report that contains only the outcome, for example for an interrupted call.
     pub(super) fn outcome(operation: &str, outcome: Outcome) -> Self {
         Self {
             operation: operation.to_owned(),
@@ -114,7 +114,8 @@ impl Report {
 
 /// Converts the error of a call to a failure that contains the API's message.
 pub(super) fn failure(error: Error) -> Failure {
-    // If a query could not confirm that an order was rejected, the order's outcome is unknown.
+    // An error can contain a rejection although its outcome is unknown: the order was rejected, but the query could not
+    // confirm this.
     let category = if error.outcome() == Outcome::Rejected { Category::Rejected } else { Category::OutcomeUnknown };
     match error.detail().filter(|_| error.is_authenticated()) {
         Some(detail) => Failure::new(category, format!("{error}: {detail}")),

@@ -83,7 +83,8 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
         "order_states" => "a table, such as { processing = [\"1\"], succeeded = [\"2\"], failed = [\"3\"] }",
         "response_names" => "a table, such as { topup = [\"orderNo\"] }",
         "paths" => "a table, such as { \"baas.getUser\" = \"/iban/account/queryUser\" }",
-        // Paths in a profile are relative to its file, and paths in arguments to the current directory.
+        // Relative paths in arguments start at the current directory, but relative paths in a profile start at its
+        // file. Absolute paths are therefore stored.
         _ if name.ends_with("_file") => return Ok(Some(absolute(Path::new(text)).into())),
         _ => return Ok(Some(text.into())),
     };
@@ -104,7 +105,7 @@ pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();
     }
-    // A URL can contain a user and a password, which are hidden.
+    // Hides the user and the password in a URL such as `http://user:password@host`.
     match (value.rfind('@'), value.find("://")) {
         (Some(at), scheme) if matches!(name, "proxy" | "base_url") => {
             let start = scheme.map_or(0, |scheme| scheme + 3);

@@ -131,7 +131,7 @@ fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
             *item = absolute(&directory.join(file)).into();
         }
     }
-    // These keys are added for receivers of the sandbox's notifications, such as `paytend listen`.
+    // Receivers of the sandbox's PayBy and PayerMax notifications, such as `paytend listen`, need these settings.
     for (setting, file) in
         [("payby_public_key_file", "payby-public.b64"), ("payermax_public_key_file", "payermax-public.b64")]
     {

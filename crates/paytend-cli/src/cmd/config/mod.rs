@@ -77,12 +77,12 @@ fn selected(file: &ProfilesFile, given: Option<&str>) -> Result<String, Failure>
     })
 }
 
-/// Returns the name of the keyring's entry that a profile uses.
+/// Returns the name of the keyring entry that contains the profile's private key.
 fn keyring_entry(settings: &dyn TableLike) -> Option<String> {
     settings.get(secret::SETTING).and_then(Item::as_str).map(str::to_owned)
 }
 
-/// Reports an entry of the keyring that a profile does not use anymore.
+/// Tells the user that a keyring entry is no longer used by the profile, but still exists.
 fn note_unused(entry: Option<&str>) {
     if let Some(entry) = entry {
         output::note(format!(

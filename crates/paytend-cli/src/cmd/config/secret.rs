@@ -58,8 +58,8 @@ impl Args {
     }
 }
 
-/// Writes the private key to a new entry of the keyring, and then the setting that names the entry. An existing entry
-/// is never replaced, because it may contain the only copy of a key.
+/// Writes the private key to a new keyring entry, and then writes the name of the entry to the profile. An existing
+/// entry is never replaced, because it may contain the only copy of a key.
 fn store(key: &PrivateKey, file: &ProfilesFile, profile: &str, keyring: &impl KeyStore) -> Result<(), Failure> {
     let entry = new_entry(profile)?;
     // A keyring stores text, so keys in all formats are converted to PEM.
@@ -92,7 +92,7 @@ fn store(key: &PrivateKey, file: &ProfilesFile, profile: &str, keyring: &impl Ke
         },
     );
     if let Err(failure) = changed {
-        // The file still has the key. The entry is removed, because no profile names it.
+        // The profile was not changed, so no profile names the new entry.
         let left = written && keyring.remove(&entry).is_err();
         let hint = format!("the keyring may contain the unused entry `{entry}`");
         return Err(if left { failure.with_hint(&hint) } else { failure });
@@ -104,8 +104,8 @@ fn store(key: &PrivateKey, file: &ProfilesFile, profile: &str, keyring: &impl Ke
     Ok(())
 }
 
-/// Removes the setting and the entry that it names. After a failure, the setting still names the entry, so that the
-/// command can be repeated.
+/// Removes the setting from the profile, and the entry that it names from the keyring. If this fails, the profile is
+/// not changed, so the command can be repeated.
 fn remove(file: &ProfilesFile, profile: &str, keyring: &impl KeyStore) -> Result<(), Failure> {
     let message = file.change(
         |document| {
@@ -133,8 +133,8 @@ fn remove(file: &ProfilesFile, profile: &str, keyring: &impl KeyStore) -> Result
     Ok(())
 }
 
-/// Returns the name of a new entry. It is not derived from the profile alone, because several files can have a profile
-/// with the same name.
+/// Returns the name of a new entry: the name of the profile and a random number. The number is needed because several
+/// profile files can contain a profile with the same name.
 fn new_entry(profile: &str) -> Result<String, Failure> {
     let mut random = [0; 8];
     OsRandom.fill(&mut random)?;
@@ -148,7 +148,8 @@ mod tests {
 
     use super::*;
 
-    /// A keyring in memory. It can fail, and run a function before an entry is written.
+    /// A keyring in memory. If it is `locked`, writing and removing fail. `before_write` is called before an entry is
+    /// written.
     #[derive(Default)]
     struct MockKeyring<'a> {
         entries: RefCell<BTreeMap<String, String>>,
@@ -213,7 +214,6 @@ mod tests {
 
     const PROFILE: &str = "[profiles.default]\nprivate_key_file = \"own.pem\"\n";
 
-    /// Two profile files have a profile of the same name. Each keeps its key.
     #[test]
     fn keys_of_profiles_with_the_same_name_are_separate() {
         let folder = tempfile::tempdir().unwrap();
@@ -240,7 +240,7 @@ mod tests {
         assert!(refused.message().contains("`shared`: remove it with"), "{}", refused.message());
         assert_eq!((keyring.names(), entry(&file, "one").as_deref()), (vec!["shared".to_owned()], Some("shared")));
         assert_eq!(keyring.entries.borrow()["shared"], "the only copy");
-        // A setting that names no entry is replaced.
+        // The setting now names an entry that does not exist, so it is replaced.
         keyring.entries.borrow_mut().clear();
         store(&key("partner"), &file, "one", &keyring).unwrap();
         assert_eq!(Some(keyring.names()), entry(&file, "one").map(|entry| vec![entry]));
@@ -253,7 +253,7 @@ mod tests {
             "[profiles.one]\nprivate_key_keyring = \"shared\"\n[profiles.two]\nprivate_key_keyring = \"shared\"\n";
         let file = profiles(folder.path(), "one.toml", two);
         let keyring = MockKeyring::with(&[("shared", "a"), ("one", "b"), ("two", "c")]);
-        // The other profile still uses the entry.
+        // The entry is kept, because the profile `two` uses it too.
         remove(&file, "one", &keyring).unwrap();
         assert_eq!((keyring.names().len(), entry(&file, "one")), (3, None));
         remove(&file, "two", &keyring).unwrap();
@@ -280,7 +280,7 @@ mod tests {
     fn entry_is_removed_if_the_profile_cannot_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = profiles(folder.path(), "one.toml", PROFILE);
-        // A directory with content cannot be replaced by a file.
+        // Replaces the profile file with a directory that is not empty, so that writing the profile fails.
         let broken = || {
             std::fs::remove_file(&file.path).unwrap();
             std::fs::create_dir_all(file.path.join("child")).unwrap();

@@ -46,7 +46,7 @@ async fn hold(connection: TcpStream, upstream: SocketAddr, responded: mpsc::Send
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        // When the process ends, its connection closes, and the forwarding ends.
+        // Forwarding ends when the process ends, because its connection is then closed.
         _ = forwarding => {}
         () = holding => {}
     }

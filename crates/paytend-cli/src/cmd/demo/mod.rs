@@ -55,13 +55,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(orders) = &args.orders {
         return runtime()?.block_on(process::run(orders));
     }
-    // The directory is dropped after the runtime, because the runtime's tasks use its files.
+    // The directory is created before the runtime, so it is dropped after the runtime, whose tasks use its files.
     let directory = tempfile::Builder::new().prefix("paytend-demo-").tempdir()?;
     let runtime = runtime()?;
     let mut report = Report::new(args.json);
     let outcome = runtime.block_on(async {
         tokio::select! {
-            // The signal handler is installed before the first line is printed.
+            // `biased` polls `ctrl_c` first, so the signal handler is installed before the demo prints its first line.
             biased;
             _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
             outcome = Demo::run_story(&mut report, directory.path()) => outcome,
@@ -99,8 +99,8 @@ impl<'r> Demo<'r> {
         let first_day = today();
         report.section("Start both sides")?;
         report.begin("keys", "Each side generates a key pair")?;
-        // By default, a directory with a name such as `live` in its path is refused. The path of the temporary
-        // directory can contain such a name.
+        // The key folder refuses paths that contain a name such as `live`, because real keys could be there. The path
+        // of a temporary directory can contain such a name by chance.
         let options = FolderOptions::new().danger_allow_real_keys(true);
         let keys = KeyFolder::open(&key_directory(directory), &options).map_err(unexpected)?;
         let bits = keys.partner.bits();
@@ -128,7 +128,8 @@ impl<'r> Demo<'r> {
         Ok(demo)
     }
 
-    /// Sends a request, and reports the request and the response with their signed texts. The step is not completed.
+    /// Starts a step that sends a request, and reports the request and the response with their signed texts. The caller
+    /// ends the step.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,

@@ -79,7 +79,8 @@ impl Demo<'_> {
         self.report.end("Paytend rejects it")
     }
 
-    /// Kills the order process between the execution of a topup and its response, and starts the process again.
+    /// Kills the order process after a topup was executed and before its response arrives. Then starts the process
+    /// again.
     pub(super) async fn kill_process(&mut self, card: &str) -> Result<(), Failure> {
         self.report.section("Kill the process in the middle of an order")?;
         self.report.begin("process", "A process sends a topup")?;
@@ -109,8 +110,7 @@ impl Demo<'_> {
 
         self.report.begin("recovered", "A new process finds the order")?;
         OrderProcess::start(self.directory, &self.sandbox.url())?.complete().await?;
-        // The sandbox has received three requests: the first topup, the second one with the same order number, and this
-        // topup.
+        // The sandbox has received three topup requests: two for the order `LOST`, and one for this order.
         self.executed_once(KILLED, 3).await?;
         self.report.end("it queries first: the topup was executed, and is not sent again")
     }

@@ -76,7 +76,8 @@ impl Report {
         }
         let mut rest = wrapped(result, WIDTH - RESULT).into_iter();
         let first = self.style.dim(&rest.next().unwrap_or_default());
-        // The new line is at least as long as the text that it replaces.
+        // The new line overwrites the text that was shown while the step was running, and is at least as long as that
+        // text.
         let start = if self.is_live { "\r" } else { "" };
         line(&format!("{start}  {}  {title:<TITLE$}  {first}", self.style.good("ok")))?;
         for more in rest {

@@ -20,7 +20,7 @@ pub(super) struct Server {
     /// The callback URL.
     pub(super) url: String,
     store: SqliteStore,
-    /// Receives the notifications that are not deposits, as soon as the worker processes them.
+    /// Receives each notification that is not a deposit when the worker processes it.
     others: mpsc::Receiver<AnyNotification>,
 }
 

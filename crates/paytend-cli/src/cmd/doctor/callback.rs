@@ -124,7 +124,7 @@ impl Callback<'_> {
             let sender = DetachedSender::new(&rustcrypto::generate(2048, &OsRandom)?).map_err(failed)?;
             return sender.raw(content()).map_err(failed);
         }
-        // A Paytend notification is encrypted with the receiver's public key.
+        // A Paytend notification is encrypted with the receiver's public key, so the receiver's settings are needed.
         let unset = || Failure::new(Category::Configuration, "no connection is configured");
         let settings = self.settings.ok_or_else(unset)?;
         let (_, own) = settings.read_private_key(FilePermissions::DangerAny)?;
@@ -135,7 +135,7 @@ impl Callback<'_> {
     }
 }
 
-/// Returns the contents of a test notification. The receivers for all providers can read them.
+/// Returns the content of a test notification, in a form that the receivers for all providers can parse.
 fn content() -> String {
     serde_json::json!({ "notifyType": NOTIFY_TYPE, "sentAt": Timestamp::now().to_string() }).to_string()
 }

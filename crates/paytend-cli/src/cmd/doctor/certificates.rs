@@ -35,12 +35,13 @@ struct Shown {
     not_after: SystemTime,
 }
 
-/// Reports the server's certificates. `refused` is the reason why the client does not accept them.
+/// Reports the server's certificates. `refused` is the reason why the client does not accept them, or `None` if it
+/// does.
 pub(super) async fn check(settings: &Settings, url: &Url, refused: Option<ConnectFailure>, report: &mut Report) {
     if url.scheme() != "https" {
         return;
     }
-    // The second connection would record the proxy's certificate, not the server's.
+    // With an HTTPS proxy, `presented` would record the certificate of the proxy and not that of the server.
     if let Some(proxy) = network::proxy(settings, url).filter(|proxy| proxy.shown.starts_with("https:")) {
         return match refused {
             None => report.ok(NAME, "valid"),
@@ -76,8 +77,8 @@ fn valid(chain: &[Shown], report: &mut Report) {
     report.warn_if(rest < WARNING, NAME, message, "ask the server's operator for a new certificate");
 }
 
-/// Returns the certificates of an accepted chain that lead from the server's own to an authority. A server may present
-/// others, such as one that has expired and was replaced, and a client ignores them.
+/// Returns the path from the server's own certificate to an authority, for a chain that the client accepted. The server
+/// may also present other certificates, which clients ignore, such as an expired certificate that has been replaced.
 fn path(chain: &[Shown]) -> Vec<&Shown> {
     let (now, mut path) = (SystemTime::now(), Vec::from_iter(chain.first()));
     while let Some(last) = path.last()

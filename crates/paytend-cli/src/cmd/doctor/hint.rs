@@ -1,4 +1,5 @@
-//! The next steps that depend on where the settings are: a profile, a key directory or environment variables.
+//! The next steps whose text depends on where the settings are: in a profile, in a key directory or in environment
+//! variables.
 
 use std::path::Path;
 
@@ -7,7 +8,8 @@ use crate::cmd::config::fields::VARIABLES;
 use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::settings::{Origin, Settings};
 
-/// Returns how to set a setting, in the place that the settings are read from. `value` describes the value.
+/// Returns a command or an instruction that changes a setting in the place that it is read from. `value` is the new
+/// value or a placeholder such as `FILE`.
 pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
     if let Some(replaced_by) = settings.variable(name) {
         return format!("correct {replaced_by}");
@@ -32,7 +34,7 @@ pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
     }
 }
 
-/// Returns how to read the settings.
+/// Returns a command or an instruction that shows the settings.
 pub(super) fn show(settings: &Settings) -> String {
     match &settings.origin {
         Origin::Profile(profile) => format!("paytend config show {}", argument(Path::new(profile))),
@@ -42,7 +44,7 @@ pub(super) fn show(settings: &Settings) -> String {
     }
 }
 
-/// Returns how to store a private key in the keyring.
+/// Returns a command or an instruction that sets the private key.
 pub(super) fn secret(settings: &Settings) -> String {
     match &settings.origin {
         Origin::Profile(profile) => format!("paytend config secret FILE{}", of_profile(profile)),
@@ -50,7 +52,8 @@ pub(super) fn secret(settings: &Settings) -> String {
     }
 }
 
-/// Returns the option of another command that selects the same settings, after a space.
+/// Returns the option that selects the same settings in another command, such as ` --profile live`, with a space before
+/// it.
 pub(super) fn option(settings: &Settings) -> String {
     match &settings.origin {
         Origin::Profile(profile) => of_profile(profile),

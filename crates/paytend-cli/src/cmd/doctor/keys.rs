@@ -102,7 +102,7 @@ fn permissions(settings: &Settings, report: &mut Report) -> bool {
     let mut accepted = true;
     let mut private = 0;
     for path in files {
-        // A file that cannot be opened is reported by the check that reads it.
+        // If the file cannot be opened, a different check reports this when it reads the file.
         let Ok(file) = File::open(&path) else { continue };
         match require_owner_only(&path, &file) {
             Err(error @ KeyError::Permissions { .. }) => {
@@ -125,7 +125,7 @@ fn permissions(settings: &Settings, report: &mut Report) -> bool {
     accepted
 }
 
-/// Compares the private key with the public key file that was generated with it.
+/// Checks that the public key file next to the private key file contains the matching public key, if there is one.
 fn pair(settings: &Settings, private: &PrivateKey, report: &mut Report) -> bool {
     let Some(KeySource::File(path)) = settings.private_key() else { return true };
     let Some((other, public)) = beside(&path) else { return true };

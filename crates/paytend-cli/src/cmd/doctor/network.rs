@@ -42,7 +42,8 @@ pub(super) struct Proxy {
     from: &'static str,
 }
 
-/// Checks the base URL and all steps of a connection. Returns `None` if there was no HTTP response.
+/// Checks the base URL, and then the name lookup, the proxy and the connection. Returns `None` if there was no HTTP
+/// response.
 pub(super) async fn check(settings: &Settings, report: &mut Report) -> Option<Reached> {
     let Some(text) = settings.base_url() else {
         report.fail("base URL", "not set", hint::set(settings, "base_url", "URL"));
@@ -111,7 +112,7 @@ pub(super) fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
         return None;
     }
     let given = settings.get("proxy").map(|text| (text.to_owned(), "the proxy setting"));
-    // `NO_PROXY` does not apply to the proxy setting.
+    // `NO_PROXY` applies only to a proxy from an environment variable, not to the `proxy` setting.
     let from_variable = || PROXY_VARIABLES.iter().find_map(|name| Some((variable(name)?, *name)));
     let (text, from) = given.or_else(|| from_variable().filter(|_| !is_in_no_proxy(url)))?;
     let text = if text.contains("://") { text } else { format!("http://{text}") };
@@ -119,10 +120,10 @@ pub(super) fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
     Some(Proxy { shown, from })
 }
 
-/// Returns whether `NO_PROXY` contains the host of a URL, by the rules that a client uses.
+/// Returns whether `NO_PROXY` contains the host of a URL. Uses the HTTP client's own rules, for example for subdomains.
 fn is_in_no_proxy(url: &Url) -> bool {
     let Some(hosts) = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).ok() else { return false };
-    // The proxy's name has no effect on the result.
+    // The matcher needs a proxy, but any name works because only the exceptions matter here.
     let matcher = Matcher::builder().all("http://proxy.invalid".to_owned()).no(hosts).build();
     url.as_str().parse().is_ok_and(|url| matcher.intercept(&url).is_none())
 }
@@ -173,7 +174,8 @@ async fn failed(
         (ConnectFailure::TlsRefused, _) => {
             report.fail("certificate", failure, hint::set(settings, "client_certificate_file", "FILE"));
         }
-        // With a socks5:// proxy, the client itself looks up the host.
+        // With a `socks5:` proxy, the client itself looks up the host, so the lookup can fail although there is a
+        // proxy.
         (ConnectFailure::UnknownHost | ConnectFailure::Dns, Some(Proxy { shown, .. }))
             if shown.starts_with("socks5:") =>
         {
@@ -213,7 +215,7 @@ impl Skew {
         let date: Timestamp = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(date.as_second().try_into().ok()?);
         let now = SystemTime::now();
-        // The server wrote the date while the request was in progress, and left out the fraction of a second.
+        // The server wrote the date at some time during the request, and rounded it down to a whole second.
         let earliest = now.checked_sub(took + Duration::from_secs(1))?;
         Some(match (date.duration_since(now), earliest.duration_since(date)) {
             (Ok(by), _) => Self { ahead: true, by },

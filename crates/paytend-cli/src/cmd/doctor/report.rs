@@ -29,7 +29,7 @@ struct Check {
 pub(super) struct Report {
     json: bool,
     checks: Vec<Check>,
-    /// The first error while writing the output. The result of the checks takes precedence.
+    /// The first error while writing the output. It is returned only if no check has failed.
     unwritten: Option<Failure>,
 }
 
@@ -50,7 +50,7 @@ impl Report {
         self.add(Check { name, status: Status::Fail, message: message.to_string(), next: Some(next.to_string()) });
     }
 
-    /// Adds a check that warns if `warn` is true, and passes otherwise.
+    /// Adds the result of a check: a warning if `warn` is true, and a success otherwise.
     pub(super) fn warn_if(&mut self, warn: bool, name: &'static str, message: impl Display, next: impl Display) {
         if warn { self.warn(name, message, next) } else { self.ok(name, message) }
     }

@@ -127,14 +127,15 @@ pub(super) async fn list(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> 
     after(&SandboxArgs::at(sandbox), 0).await?.iter().try_for_each(|delivery| delivery.print(args))
 }
 
-/// Prints each new delivery once. After a reset or an import, the IDs start again, so all deliveries count as new.
+/// Prints each new delivery once. After a reset of the sandbox or an import of its state, all deliveries count as new,
+/// even if their IDs were printed before.
 pub(super) async fn tail(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> {
     let at = SandboxArgs::at(sandbox);
     let key = |delivery: &Delivery| (delivery.id, delivery.made_at);
     let mut last = after(&at, 0).await?.last().map(key);
     output::note("waiting for notifications");
     loop {
-        // The last delivery is read again. If it has changed, the sandbox was reset.
+        // The last printed delivery is read again. If a different delivery has this ID now, the sandbox was reset.
         let from = last.map_or(0, |(id, _)| id - 1);
         let mut new = after(&at, from).await?;
         match (last, new.first().map(key)) {

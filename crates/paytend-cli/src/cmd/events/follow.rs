@@ -11,16 +11,16 @@ use crate::exit::Failure;
 
 /// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
-/// The maximum number of notifications read at once when looking for missing IDs.
+/// The maximum number of notifications read at once when checking whether missing IDs have appeared.
 const MISSING_PAGE: usize = 100;
 /// The maximum number of missing IDs to remember. The largest IDs are kept.
 const MAX_MISSING: i64 = 1_000;
-/// How long a missing ID is queried before it is no longer expected to appear.
+/// How long the store is queried for a missing ID. After this time, the ID is not expected to appear anymore.
 const MISSING_TIME: Duration = Duration::from_secs(600);
-/// The interval at which missing IDs are queried.
+/// The interval at which the store is queried for missing IDs.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A position in a store, and the smaller IDs that have been missing so far.
+/// The ID of the last notification that was read, and the smaller IDs that were missing in the store.
 ///
 /// PostgreSQL assigns an ID when a notification is inserted, but the notification becomes visible only when its
 /// transaction commits. A smaller ID can therefore appear after a larger ID. Missing IDs are queried again for ten
@@ -33,7 +33,6 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Creates a position before the first notification.
     pub(super) fn new(store: &AnyStore) -> Self {
         Self {
             last: 0,
@@ -43,15 +42,15 @@ impl Follower {
         }
     }
 
-    /// Skips the notifications that are already in the store. If a notification with a smaller ID becomes visible
-    /// later, it is not skipped, provided that its ID is among the last thousand.
+    /// Skips the notifications that are already in the store. A notification that becomes visible later is not skipped,
+    /// even if its ID is smaller, provided that its ID is among the last thousand.
     pub(super) async fn skip(&mut self, store: &impl StoreAdmin) -> Result<(), Failure> {
         self.read(store, |_| Ok(())).await?;
         self.missing = self.missing.split_off(&self.last.saturating_sub(MAX_MISSING));
         Ok(())
     }
 
-    /// Calls `pass` with each notification that it has not received yet.
+    /// Calls `pass` with each notification that has not been passed to it yet.
     pub(super) async fn read(
         &mut self,
         store: &impl StoreAdmin,
@@ -72,7 +71,7 @@ impl Follower {
         }
     }
 
-    /// Moves to a larger ID, and remembers the IDs in between as missing.
+    /// Sets the last ID, and remembers the IDs between the previous one and this one as missing.
     fn advance(&mut self, id: i64, now: Instant) {
         if self.can_miss {
             let first = self.last.saturating_add(1).max(id.saturating_sub(MAX_MISSING));
@@ -84,7 +83,7 @@ impl Follower {
         self.last = self.last.max(id);
     }
 
-    /// Returns the notifications whose IDs were missing and that have become visible.
+    /// Returns the notifications that have become visible since their IDs were remembered as missing.
     async fn late(&mut self, store: &impl StoreAdmin) -> Result<Vec<Entry>, StoreError> {
         let now = Instant::now();
         if now.duration_since(self.looked) < MISSING_INTERVAL {

@@ -165,21 +165,21 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));
         progress.step();
     }
-    // The outcome of the notifications is more important than a failure to print the results.
+    // If a notification failed, its failure is returned, and a failure to print is not.
     ended.result().and(printed)
 }
 
-/// How the attempts to send notifications again have ended.
+/// The outcomes of all attempts to send notifications again.
 #[derive(Default)]
 struct Ended {
     acknowledged: u32,
     refused: u32,
-    /// The attempts that failed, each with its notification.
+    /// The failed attempts, each with the ID of its notification.
     failed: Vec<(Id, Failure)>,
 }
 
 impl Ended {
-    /// Counts an attempt, and returns what to print about it.
+    /// Records the outcome of an attempt, and returns the line to print for it.
     fn count(&mut self, id: Id, resent: Result<Resent, Failure>) -> Resent {
         match resent {
             Ok(resent) => {
@@ -195,8 +195,8 @@ impl Ended {
         }
     }
 
-    /// Returns the result of all attempts. A network error means that nothing was sent, so it is returned only if no
-    /// other notification was sent.
+    /// Returns the result of the command. Its category is `Network` only if no notification at all was sent, because a
+    /// script may repeat the command after a network error.
     fn result(self) -> Result<(), Failure> {
         let unknown = self.failed.iter().position(|(_, failure)| failure.category() == Category::OutcomeUnknown);
         let Some((id, failure)) = self.failed.get(unknown.unwrap_or_default()) else {
@@ -229,7 +229,8 @@ pub(crate) fn unacknowledged(count: u32) -> Failure {
 mod tests {
     use super::*;
 
-    /// A script may repeat the command after exit code 5, so the code is used only if nothing was sent.
+    /// Scripts may repeat the command after exit code 5 (a network error), so this code is used only if nothing was
+    /// sent.
     #[test]
     fn exit_code_of_several_notifications_depends_on_each() {
         use Category::{Network, OutcomeUnknown, Rejected, Unexpected};

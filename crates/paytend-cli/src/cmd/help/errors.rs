@@ -14,7 +14,7 @@ struct Explanation {
     kinds: &'static [Kind],
 }
 
-/// A kind of client error, explained under its exit code.
+/// A kind of client error, which is identified by its message and explained under its exit code.
 #[derive(Serialize)]
 struct Kind {
     message: &'static str,
@@ -25,7 +25,7 @@ const fn kind(message: &'static str, meaning: &'static str) -> Kind {
     Kind { message, meaning }
 }
 
-/// The explanations, in the order of the exit codes. The names of the kinds are error messages of
+/// The explanations, in the order of the exit codes. The message of each kind is an error message of
 /// `paytend_client::Error`.
 const ALL: &[Explanation] = &[
     Explanation {
@@ -139,7 +139,6 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// Each exit code has the same number and name in `--help` and in the explanations.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

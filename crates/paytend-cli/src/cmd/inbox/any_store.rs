@@ -1,4 +1,5 @@
-//! A store of any engine (SQLite, PostgreSQL or NATS), for commands whose handlers write nothing to the store.
+//! A store on SQLite, PostgreSQL or NATS, selected at run time. Handlers cannot add changes to the transaction that
+//! completes a notification.
 
 use std::time::{Duration, SystemTime};
 

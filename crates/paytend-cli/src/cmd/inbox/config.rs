@@ -142,7 +142,8 @@ impl Config {
         let mut file = File::open(path).map_err(|error| invalid(&error))?;
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| invalid(&error))?;
-        // The full error text shows lines of the file, and a line can contain a password.
+        // The message contains only the line number, because the parser's full text quotes lines, and a line can
+        // contain a password.
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             invalid(&format!("line {line}: {}", error.message()))

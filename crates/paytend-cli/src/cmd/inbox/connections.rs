@@ -12,15 +12,15 @@ pub(crate) const MAX: usize = 1024;
 /// The maximum number of open connections from unlisted addresses, if there is a list.
 pub(crate) const MAX_UNLISTED: usize = MAX / 2;
 
-/// The open connections of a server. If there is a list of addresses, connections from other addresses cannot use all
-/// slots.
+/// Limits the open connections of a server. If there is a list of addresses, connections from other addresses can use
+/// only half of the slots.
 pub(crate) struct Connections {
     listed: Option<Sources>,
     slots: Arc<Semaphore>,
     unlisted: Arc<Semaphore>,
 }
 
-/// The permission to keep a connection open.
+/// Holds a slot for one open connection. Dropping it frees the slot.
 pub(crate) struct Slot {
     _slot: OwnedSemaphorePermit,
     _unlisted: Option<OwnedSemaphorePermit>,
@@ -62,7 +62,7 @@ mod tests {
         for _ in MAX_UNLISTED..MAX {
             open.push(connections.slot(listed).await.unwrap());
         }
-        // A listed address has to wait, because all slots are in use.
+        // All slots are in use, so even a listed address has to wait.
         tokio::select! {
             biased;
             _ = connections.slot(listed) => panic!("there are more than {MAX} slots"),

@@ -62,7 +62,7 @@ pub(crate) struct Endpoints {
     pub(crate) router: Router,
     /// The provider of each path, for the JSON line that is printed at startup.
     pub(crate) listed: Map<String, Value>,
-    /// For each endpoint, a function that waits for its running handlers.
+    /// One function for each endpoint. It waits until the endpoint's running handlers have finished.
     idle: Vec<Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
 }
 

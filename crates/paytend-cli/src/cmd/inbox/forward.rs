@@ -52,8 +52,8 @@ impl Forwarder {
 
     /// Posts a notification. Every status except 2xx is an error and causes a retry.
     pub(crate) async fn forward<E>(&self, delivery: &Delivery<AnyNotification>) -> Result<Completion<E>, HandlerError> {
-        // Each repeated delivery (sighting) is posted with a new identifier, because receivers ignore identifiers that
-        // they have already processed.
+        // A repeated delivery (sighting) has a different identifier than the first delivery. With the same identifier,
+        // the receiver would ignore the request as already processed.
         let id = delivery.idempotency_key();
         let body = body(delivery)?;
         let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -1,4 +1,4 @@
-//! Installs the metrics recorder.
+//! The metrics of the service.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::exit::{Category, Failure};
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 /// The upper bounds of the batch-size buckets.
 const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-/// The interval at which recorded values are added to the buckets.
+/// The interval at which the recorder moves recorded values to the buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Installs the metrics recorder for the whole process.

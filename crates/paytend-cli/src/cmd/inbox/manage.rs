@@ -109,8 +109,8 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     report_problems("store", &problems, args.json.json)
 }
 
-/// Prints the problems that a check has found, and returns a failure if there are any. Output that nothing reads does
-/// not replace the failure. `schemas/check.json` describes the JSON.
+/// Prints the problems that a check has found, and returns a failure if there are any. A failure to write the output
+/// does not replace this failure. `schemas/check.json` describes the JSON.
 pub(crate) fn report_problems(subject: &str, problems: &[String], json: bool) -> Result<(), Failure> {
     let text = if problems.is_empty() { "no problems".to_owned() } else { problems.join("\n") };
     let printed = output::result(json, &json!({ "problems": problems }), &text);

@@ -56,7 +56,7 @@ fn log_to_stderr(level: Level) {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
         .with_max_level(level)
         .finish();
-    // If a subscriber is already set, it is kept.
+    // This fails if a global option such as `-v` has already set a subscriber, which is then kept.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 

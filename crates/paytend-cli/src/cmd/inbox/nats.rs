@@ -111,7 +111,7 @@ mod tests {
         let options = |settings: NatsSettings| settings.options("tls://host", FilePermissions::OwnerOnly);
         let files = [(Some("cert.pem".into()), None), (None, Some("key.pem".into()))];
         for (certificate_file, key_file) in files {
-            // `key.pem` does not exist, so the error can also be about the missing file.
+            // The error is about the missing option, or about `key.pem`, which does not exist.
             let error = options(NatsSettings { certificate_file, key_file, ..NatsSettings::default() }).unwrap_err();
             let text = error.message();
             assert!(text.contains("needs both files") || text.starts_with("cannot read key.pem"), "{text}");

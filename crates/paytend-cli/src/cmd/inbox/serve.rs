@@ -166,8 +166,8 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     ))
 }
 
-/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect the
-/// notifications' content.
+/// Refuses requests from peers other than the trusted proxies, because plain HTTP does not protect the notifications on
+/// their way.
 fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
     let proxies = Sources::new()
         .allow(&config.gate.trusted_proxy)
@@ -187,7 +187,7 @@ fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure>
     Ok(router.layer(axum::middleware::from_fn(refuse)))
 }
 
-/// Returns the addresses of providers and proxies, or `None` if none are configured.
+/// Returns the addresses of providers and proxies, or `None` if no addresses of providers are configured.
 fn listed(gate: &Gate) -> Result<Option<Sources>, Failure> {
     if gate.allow_source.is_empty() {
         return Ok(None);
@@ -241,7 +241,8 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
 
 async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {
     let started = Instant::now();
-    // A notification that is received later has the time of a clock that may be wrong.
+    // The last notification before the start. Later notifications prove nothing, because their times come from a clock
+    // that may be wrong.
     let mut received_before = None;
     loop {
         let now = match store.clock().await {
@@ -273,12 +274,12 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
     }
 }
 
-/// Returns the time from which ages are counted, or `None` if the clock may be wrong. Content that was removed because
-/// of a wrong clock cannot be restored.
+/// Returns the current time for computing the age of content, or `None` if the clock may be wrong. Content that was
+/// removed because of a wrong clock cannot be restored.
 ///
-/// A clock that is ahead makes all content seem old. Therefore, the store's clock and the system clock must both have
-/// reached the time. A system clock that is wrong after a start is usually corrected within a day. Until then, the last
-/// notification before the start must have been received within the day before.
+/// If a clock is ahead, all content seems old, so the earlier time of the store's clock and the system clock is used.
+/// After a start, both can be wrong, but the system clock is usually corrected within a day. During the first day, the
+/// time is therefore trusted only if the last notification before the start is at most a day old.
 fn trusted_now(clock: StoreClock, system: SystemTime, running: Duration) -> Option<SystemTime> {
     let now = clock.now.min(system);
     let is_recent = |last: SystemTime| now.duration_since(last).is_ok_and(|idle| idle <= CLOCK_TRIAL);
@@ -309,15 +310,16 @@ mod tests {
             trusted_now(StoreClock { now, last_received: last }, system, hours * HOUR)
         };
         let recent = Some(right - 23 * HOUR);
-        // The clock of a running store is right, and the system clock was set forward, or the other way round.
+        // Only the system clock is ahead, and then only the store's clock.
         assert_eq!(trusted(right, recent, wrong, 0), Some(right));
         assert_eq!(trusted(wrong, recent, right, 0), Some(right));
         assert_eq!(trusted(wrong, recent, right, 100), Some(right));
-        // Both are wrong after a start, and the system clock is corrected later. A notification arrived meanwhile.
+        // Both clocks are ahead after the start. An hour later, the system clock is corrected. A notification that
+        // arrived before the correction has a wrong time.
         assert_eq!(trusted(wrong, recent, wrong, 0), None);
         assert_eq!(trusted(wrong + HOUR, recent, right + HOUR, 1), Some(right + HOUR));
         assert_eq!(trusted(wrong + HOUR, Some(wrong), right + HOUR, 1), None);
-        // A store that receives nothing.
+        // The last notification is more than a day old, or there is none.
         assert_eq!(trusted(right, Some(right - 25 * HOUR), right, 23), None);
         assert_eq!(trusted(right, Some(right - 25 * HOUR), right, 24), Some(right));
         assert_eq!(trusted(right, None, right, 23), None);

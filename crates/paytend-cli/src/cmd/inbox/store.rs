@@ -144,7 +144,6 @@ impl StoreName {
     }
 }
 
-/// Connects to the server. Returns a network error if the server is unreachable.
 async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
     options.open().await.map(AnyStore::Postgres).map_err(unreachable)
 }
@@ -188,7 +187,8 @@ impl std::fmt::Display for StoreName {
     }
 }
 
-/// Returns the hosts in URL notation. The entry for a Unix socket is `None`.
+/// Returns the hosts as they are written in a URL: an IPv6 address is in brackets. The entry for a Unix socket is
+/// `None`.
 fn tcp_hosts(config: &PostgresConfig) -> Vec<Option<String>> {
     let name = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
     if config.get_hosts().is_empty() {

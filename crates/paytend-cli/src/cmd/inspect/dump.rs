@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 /// The number of bytes in a row of a dump.
 const ROW: usize = 16;
-/// The first byte of an IP header as text, and the size of the header: IPv4 without options, and IPv6.
+/// The first byte of an IP header and the size of the header, for IPv4 without options and for IPv6.
 const IP_HEADERS: [(u8, usize); 2] = [(b'E', 20), (b'`', 40)];
-/// The position of the size of the TCP header in the TCP header.
+/// The index of the byte in a TCP header that contains the size of the header.
 const TCP_SIZE: usize = 12;
 
-/// Returns the captured text with its dumps decoded, or `None` if it contains none.
+/// Returns the captured text with its dumps decoded, or `None` if it contains no dumps.
 pub(super) fn decoded(captured: &[u8]) -> Option<Vec<u8>> {
     packets(captured).or_else(|| rows(captured))
 }
@@ -36,12 +36,12 @@ pub(super) fn without_colours(captured: &[u8]) -> Option<Vec<u8>> {
     found.then_some(plain)
 }
 
-/// The line of tcpdump before a packet.
+/// The line that tcpdump prints before the bytes of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PacketLine {
     from: String,
     to: String,
-    /// The sequence number of the first byte.
+    /// The sequence number of the packet's first byte.
     first: Option<u64>,
     length: usize,
 }
@@ -59,7 +59,7 @@ impl PacketLine {
     }
 }
 
-/// What one side of a connection has sent without a reply.
+/// Successive data from one side of a connection, up to the next data from the other side.
 struct Segment {
     line: PacketLine,
     data: Vec<u8>,
@@ -78,7 +78,7 @@ fn packets(captured: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let mut segments: Vec<Segment> = Vec::new();
-    // The last segment of each connection.
+    // For each connection, the index of its last segment in `segments`.
     let mut last = HashMap::new();
     for (line, body) in packets {
         let data = payload(&body, line.length);
@@ -86,7 +86,7 @@ fn packets(captured: &[u8]) -> Option<Vec<u8>> {
         let number = last.get(&ends).copied().unwrap_or(usize::MAX);
         match segments.get_mut(number) {
             _ if data.is_empty() => {}
-            // A packet that was captured or sent twice.
+            // The same packet was captured or sent twice, so it is skipped.
             Some(segment) if segment.line == line => {}
             Some(segment) if segment.line.from == line.from => {
                 segment.data.extend(data);
@@ -108,7 +108,8 @@ fn packets(captured: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// Returns the data of a packet, as rows of bytes or as text.
+/// Returns the data of a packet without its headers. tcpdump prints packets as hexadecimal rows (`-X`) or as text
+/// (`-A`).
 fn payload(body: &[u8], length: usize) -> Vec<u8> {
     if length == 0 {
         return Vec::new();
@@ -120,7 +121,8 @@ fn payload(body: &[u8], length: usize) -> Vec<u8> {
     }
     let body = body.strip_suffix(b"\n").unwrap_or(body);
     let start = IP_HEADERS.iter().find(|(first, _)| body.first() == Some(first)).map(|(_, size)| {
-        // The first four bits are the number of words. Bytes that cannot be printed are dots.
+        // The first four bits of this byte are the size of the TCP header, in words of four bytes. tcpdump prints other
+        // sizes as a dot, because their bytes are not printable. The most frequent of these sizes is 32 bytes.
         let tcp = match body.get(size + TCP_SIZE) {
             Some(b'P') => 20,
             Some(b'`') => 24,
@@ -132,7 +134,7 @@ fn payload(body: &[u8], length: usize) -> Vec<u8> {
     body.get(start.unwrap_or_default()..).unwrap_or(body).to_vec()
 }
 
-/// Decodes the rows of dumps. Returns `None` if there are none.
+/// Decodes the rows of hexadecimal dumps. Returns `None` if there are no such rows.
 fn rows(captured: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(captured.len() / 3);
     let (mut expected, mut found, mut direction) = (0, false, None);
@@ -146,7 +148,7 @@ fn rows(captured: &[u8]) -> Option<Vec<u8>> {
         }
         expected = 0;
         match trace_direction(line) {
-            // curl divides what it sends and receives.
+            // The direction is unchanged, so curl has only split the data into several blocks.
             Some(next) if direction == Some(next) => {}
             Some(next) => {
                 direction = Some(next);
@@ -178,8 +180,9 @@ fn is_trace_information(line: &[u8]) -> bool {
     line.windows(8).take(40).any(|window| window == b"== Info:")
 }
 
-/// Reads a row of a dump: an offset, pairs or fours of hexadecimal digits, and the bytes as text. A row without the
-/// text is the size of a chunk in `curl --trace-ascii`.
+/// Reads a row of a dump: an offset, groups of two or four hexadecimal digits, and the bytes as text. A line such as
+/// `0000: 7a`, which has no text after the digits, is not a row. `curl --trace-ascii` prints such lines for the sizes
+/// of chunks.
 fn row(line: &[u8]) -> Option<(usize, Vec<u8>)> {
     let line = line.trim_ascii_start();
     let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -196,7 +199,7 @@ fn row(line: &[u8]) -> Option<(usize, Vec<u8>)> {
     let mut groups = rest.trim_ascii_start().split(|byte| *byte == b' ').peekable();
     let mut has_text = false;
     while let Some(group) = groups.next() {
-        // `hexdump -C` separates two halves.
+        // `hexdump -C` prints an additional space in the middle of a row.
         let is_middle = group.is_empty() && bytes.len() == ROW / 2 && groups.peek().is_some_and(|next| next.len() == 2);
         if is_middle {
             continue;
@@ -226,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the rows of a dump, of which each pair or group of four digits is followed by a space.
+    /// Returns a dump of `bytes`, with a space after each `group` of bytes.
     fn dump(bytes: &[u8], prefix: &str, group: usize, width: usize) -> String {
         let mut dump = String::new();
         for (number, row) in bytes.chunks(ROW).enumerate() {

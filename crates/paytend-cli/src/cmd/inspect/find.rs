@@ -13,17 +13,17 @@ use super::{dump, trace};
 const DEPTH: usize = 10;
 /// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
-/// The limit on the bytes that are parsed, decoded or searched in total: a multiple of the input's size, and the
+/// The limit on the number of bytes that a search examines: a factor that is multiplied by the size of the input, and a
 /// minimum in bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
-/// The maximum number of bytes that all intermediate results of undoing wrappings have in total, as a multiple of the
-/// input and as an absolute minimum. About twenty steps are tried on each result.
+/// The limit on the total size of all intermediate results when wrappings such as base64 are removed. Its parts have
+/// the same meaning as in `WORK`. It is lower, because about twenty decoders are tried on each result.
 const UNWRAPPED: (usize, usize) = (8, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
-/// The maximum length of a piece of text in which a wrapped message is searched for, in bytes.
+/// The maximum length, in bytes, of a piece of text that is searched for a wrapped message.
 const LONGEST: usize = 4 << 20;
-/// The maximum number of pieces of text in which a wrapped message is searched for.
+/// The maximum number of pieces of text that are searched for a wrapped message.
 const MAX_PIECES: usize = 5_000;
 
 /// A message in the captured text.
@@ -48,16 +48,17 @@ pub(super) struct Search {
     pub(super) found: Vec<Found>,
     /// Whether the search ended early, because the text is too large or too deeply nested.
     pub(super) incomplete: bool,
-    /// The number of bytes that can still be examined.
+    /// The number of bytes that the search may still examine; see [`WORK`].
     left: usize,
-    /// The bytes of intermediate results that may still be made.
+    /// The number of bytes that further intermediate results may have; see [`UNWRAPPED`].
     left_unwrapped: usize,
     pieces: usize,
-    /// The numbers of the original lines, if the searched text has other lines.
+    /// For each line of the searched text, the number of the line in the captured text. `None` if the lines are the
+    /// same.
     lines: Option<Vec<usize>>,
 }
 
-/// The place where a text was found.
+/// Where a text was found, and what is known about it.
 #[derive(Clone)]
 struct Context {
     place: Option<Place>,
@@ -80,14 +81,16 @@ impl Search {
         let mut search = Self { found: Vec::new(), incomplete: false, left, left_unwrapped, pieces: 0, lines };
         let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };
         search.text(captured, &context);
-        // The whole text can be wrapped, for example if it is compressed, or is base64 in several lines.
+        // If no part of the text is a message, the whole text can be a wrapped message, such as compressed data or
+        // base64 in several lines.
         if search.found.is_empty() {
             search.piece(captured, &context);
         }
         search
     }
 
-    /// Subtracts this number of bytes from the budget. Returns whether the budget was sufficient.
+    /// Subtracts a number of bytes from the limit [`WORK`]. Returns false if the search must end because the limit is
+    /// exceeded.
     fn spend(&mut self, bytes: usize) -> bool {
         let enough = bytes <= self.left && self.found.len() < MAX_FOUND;
         self.left = self.left.saturating_sub(bytes.max(1));
@@ -95,7 +98,7 @@ impl Search {
         enough
     }
 
-    /// Returns the number of a line of the searched text in the original text.
+    /// Converts the number of a line in the searched text to its number in the captured text.
     fn original(&self, number: usize) -> usize {
         self.lines.as_ref().and_then(|lines| lines.get(number - 1)).copied().unwrap_or(number)
     }
@@ -119,7 +122,7 @@ impl Search {
             inner.head.read_line(&String::from_utf8_lossy(line.get(..line.len().min(8192)).unwrap_or_default()));
             let before = self.found.len();
             let end = self.objects(rest, line.len(), &inner);
-            // The headers before a message do not apply to the text after it. The path is kept for the response.
+            // After a message, its headers are forgotten. Only its path is kept, because the response can follow.
             let path = inner.head.path.clone();
             context.head =
                 if self.found.len() > before { Head { path, ..Head::default() } } else { inner.head.clone() };
@@ -132,7 +135,8 @@ impl Search {
         }
     }
 
-    /// Reads the objects that begin in the first `line` bytes of a text. Returns the end of the last object.
+    /// Reads the JSON objects that begin in the first `line` bytes of a text, which are its first line. Returns the
+    /// position after the last object.
     fn objects(&mut self, text: &[u8], line: usize, context: &Context) -> usize {
         let mut at = 0;
         while at < line {
@@ -143,8 +147,8 @@ impl Search {
             let rest = text.get(start..).unwrap_or_default();
             let mut documents = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
             if let Some(Err(error)) = documents.next() {
-                // Only the bytes that were read count against the budget. An incomplete object is read to the end of
-                // the text.
+                // Only the bytes up to the error have been examined. If the object is incomplete, they extend to the
+                // end of the text.
                 if !self.spend(read_before(&error, rest)) {
                     return line;
                 }
@@ -162,7 +166,7 @@ impl Search {
         at
     }
 
-    /// Adds an object that is a message. Searches the members of any other object.
+    /// Adds the object to the results if it is a message. Otherwise, searches its members.
     fn object(&mut self, bytes: &[u8], context: &Context) {
         let Ok(members) = serde_json::from_slice::<Members<'_>>(bytes) else { return };
         match MessageKind::of_members(&members) {
@@ -263,7 +267,7 @@ impl Search {
         }
         let separators = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;:()[]<>|&".contains(byte);
         for word in line.split(separators).filter(|word| word.len() >= SHORTEST) {
-            // The piece can begin with the name of a field, as in `body=…`.
+            // The word can begin with the name of a field, as in `body=…`, so the part after `=` is also tried.
             let name = word.iter().take(SHORTEST).position(|byte| *byte == b'=');
             for word in [Some(word), name.and_then(|at| word.get(at + 1..))].into_iter().flatten() {
                 let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
@@ -282,7 +286,7 @@ impl Search {
             return;
         }
         self.pieces += 1;
-        // A short piece can expand to many bytes, so the intermediate results count, not the piece.
+        // A short piece can expand to many bytes, so the sizes of all intermediate results are added up.
         let walked = Cell::new(0);
         let unwrapped = unwrapped(piece, |bytes| {
             walked.set(walked.get() + bytes.len());
@@ -308,7 +312,7 @@ fn read_before(error: &serde_json::Error, text: &[u8]) -> usize {
     lines.map(<[u8]>::len).sum::<usize>() + error.column()
 }
 
-/// Replaces `\x22` and similar escapes, which nginx writes. Returns `None` if there are none.
+/// Replaces escapes such as `\x22`, which nginx writes to its logs. Returns `None` if the line contains no `\x22`.
 fn without_hex_escapes(line: &[u8]) -> Option<Vec<u8>> {
     if !line.windows(4).any(|window| window == br"\x22") {
         return None;
@@ -341,7 +345,7 @@ mod tests {
 
     const MESSAGE: &str = r#"{"notify_id":"1","notify_timestamp":1762000000000}"#;
 
-    /// Returns a text that is compressed with deflate, and contains this number of kilobytes.
+    /// Returns data in deflate format that expands to the given number of kilobytes.
     fn bomb(kilobytes: usize) -> Vec<u8> {
         let (mut bytes, mut filled) = (vec![0u8], 0);
         let mut push = |bits: &str| {
@@ -354,7 +358,8 @@ mod tests {
                 filled += 1;
             }
         };
-        // The last block with fixed codes: the letter a, repetitions of 258 bytes, and the end.
+        // A single deflate block with the fixed Huffman codes: the letter `a`, repetitions of 258 bytes each, and the
+        // end of the block.
         push("110");
         push("10010001");
         (0..kilobytes * 4).for_each(|_| push("1100010100000"));
@@ -362,7 +367,8 @@ mod tests {
         bytes
     }
 
-    /// Many short pieces that expand to megabytes end the search of pieces, but not of other messages.
+    /// If many short pieces expand to megabytes, the search stops unwrapping pieces. It still finds a message that is
+    /// not wrapped.
     #[test]
     fn work_on_pieces_that_expand_is_limited() {
         let piece = STANDARD.encode(bomb(1024));

@@ -46,7 +46,7 @@ impl Keys {
         }))
     }
 
-    /// Returns what is needed to check a message for which there are no keys.
+    /// Returns an instruction that says which keys are needed to check a message.
     pub(super) fn missing(kind: MessageKind) -> &'static str {
         match kind {
             MessageKind::Envelope(Kind::Request) => {

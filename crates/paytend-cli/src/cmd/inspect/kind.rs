@@ -72,13 +72,13 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads a line of an HTTP message, such as `POST /path HTTP/1.1` or `sign: …`. Prefixes from curl and log lines
-    /// are removed.
+    /// Reads a line of an HTTP message, such as `POST /path HTTP/1.1` or `sign: …`. The line can have a prefix, such as
+    /// the `> ` that curl prints.
     pub(super) fn read_line(&mut self, line: &str) {
         let line = line.trim();
         let line = ["> ", "< ", "* "].iter().find_map(|marker| line.strip_prefix(marker)).unwrap_or(line).trim();
         let words: Vec<&str> = line.split(' ').take(64).collect();
-        // The request line can follow other text, such as the bytes of a captured packet.
+        // The method can be anywhere in the line, because a captured packet can contain other bytes before it.
         for pair in words.windows(2) {
             let [method, url] = pair else { continue };
             let is_method = ["POST", "PUT", "GET"].iter().any(|known| method.ends_with(known));
@@ -164,7 +164,7 @@ struct Header {
     value: String,
 }
 
-/// Reads a JSON value. Returns `None` if it has another type.
+/// Reads a JSON value as a `T`. Returns `None` if the value has a different type.
 pub(super) fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }

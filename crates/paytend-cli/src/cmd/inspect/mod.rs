@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for found in &search.found {
         let description = Description::of(found, keys.as_ref(), args.reveal, !search.incomplete)?;
         refused += usize::from(description.is_refused());
-        // If nothing reads the output, the exit code still reports the result.
+        // If a description cannot be written, the other messages are still verified, so that the exit code reports the
+        // result.
         if unwritten.is_none() {
             unwritten = description.print(args.json).err();
         }

@@ -33,9 +33,9 @@ pub(super) struct Redacted {
     pub(super) hidden: usize,
 }
 
-/// Hides all values that are not known to be harmless. `descriptions` are the payload types that the data can have; a
-/// value is shown only if none of them hides it. Unknown fields are counted but not named, because a name can also be
-/// personal data.
+/// Hides all values that are not known to be harmless. `descriptions` contains the fields of each payload type that the
+/// data can have. A value is shown only if its type is harmless in all of them. Fields that none of them contains are
+/// counted but not named, because a name can also be personal data.
 pub(super) fn redacted(data: &str, descriptions: &[&[Field]]) -> Redacted {
     let mut hidden = 0;
     let text = match serde_json::from_str::<Members<'_>>(data) {
@@ -84,14 +84,15 @@ fn value(raw: &RawValue, fields: &[&Field], hidden: &mut usize) -> String {
     }
 }
 
-/// Returns whether a JSON value is a single short word that is neither a card number nor an IBAN, even with separators.
+/// Returns whether a JSON value is a single short word that is neither a card number nor an IBAN. Separators, as in
+/// `4111-1111-1111-1111`, are ignored.
 pub(super) fn is_plain(json: &str) -> bool {
     let text = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json);
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);
     if text.len() > MAX_TEXT || !text.bytes().all(word) {
         return false;
     }
-    // Currencies have up to three decimals.
+    // A number with one to three decimals is an amount and not a card number. No currency has more decimals.
     let is_amount = text.split_once('.').is_some_and(|(_, decimals)| (1..=3).contains(&decimals.len()));
     let compact: Vec<u8> = text.bytes().filter(|byte| byte.is_ascii_alphanumeric()).collect();
     let is_card_number = (12..=19).contains(&compact.len()) && !is_amount && compact.iter().all(u8::is_ascii_digit);
@@ -102,7 +103,7 @@ pub(super) fn is_plain(json: &str) -> bool {
 fn is_iban(text: &[u8]) -> bool {
     let Some((start, _)) = text.split_at_checked(4) else { return false };
     let is_country = start.iter().take(2).all(u8::is_ascii_alphabetic);
-    // No country uses 32 hexadecimal digits, but UUIDs do.
+    // A UUID can look like an IBAN, but has 32 hexadecimal digits. No country's IBANs do.
     let is_uuid = text.len() == 32 && text.iter().all(u8::is_ascii_hexdigit);
     text.len() >= 15 && is_country && start.iter().skip(2).all(u8::is_ascii_digit) && !is_uuid
 }
@@ -120,7 +121,6 @@ mod tests {
         }
     }
 
-    /// Each type is either shown or known to be hidden.
     #[test]
     fn every_type_of_the_model_is_classified() {
         let mut types = BTreeSet::new();

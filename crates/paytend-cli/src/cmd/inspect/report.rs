@@ -225,11 +225,11 @@ impl Description {
 fn operation(found: &Found) -> Option<&'static OperationEntry> {
     let path = found.head.path.as_deref()?;
     let is_call = matches!(found.kind, MessageKind::Envelope(Kind::Request | Kind::Response));
-    // Only the end of the path is compared, because a gateway can add a prefix.
+    // A gateway can add a prefix to the path, so only the end is compared.
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 
-/// Returns the fields of all payload types that a message can contain.
+/// Returns the fields of each payload type that the message can contain.
 fn descriptions(found: &Found, notify_type: Option<&str>) -> Vec<&'static [Field]> {
     let known = operation(found);
     let calls = || operations().iter().filter(move |entry| known.is_none_or(|known| std::ptr::eq(known, *entry)));
@@ -257,9 +257,10 @@ fn scalar(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns whether the value of a harmless field has an expected form.
+/// Returns whether the value of a field in `HARMLESS` really looks harmless. By mistake, it could be a card number, for
+/// example.
 fn is_harmless(name: &str, text: &str) -> bool {
-    // A partner ID has 15 digits. The card numbers with 15 digits begin with 34 or 37.
+    // A partner ID has 15 digits, like some card numbers. Card numbers with 15 digits begin with 34 or 37.
     let is_partner_id = name == "partnerId"
         && text.len() == 15
         && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -273,7 +274,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.trim()).ok().filter(|bytes| !bytes.is_empty())
 }
 
-/// Replaces control characters, except for the escape sequences of colours.
+/// Replaces control characters by `?`. The escape character is kept, because colours need it.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\u{1b}' { '?' } else { c }).collect()
 }

@@ -1,10 +1,10 @@
 //! The output of `curl --trace-ascii`.
 
-/// The number of characters in a line.
+/// The number of characters after which curl breaks a line.
 const WIDTH: usize = 64;
 
-/// Joins the numbered lines, such as `0040: text`. Returns the text, and for each of its lines the number of the
-/// original line at which it begins. Returns `None` for any other text.
+/// Joins numbered lines, such as `0040: text`, that belong to one line of the message. Returns the joined text, and the
+/// number of the original line at which each joined line begins. Returns `None` if the text is not such a trace.
 pub(super) fn joined(captured: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
     let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
     if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
@@ -12,7 +12,8 @@ pub(super) fn joined(captured: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
     }
     let (mut joined, mut numbers, mut width) = (Vec::new(), Vec::new(), 0);
     for (index, (numbered, line)) in lines.enumerate() {
-        // A full line continues in the next line. A shorter line ends at a line break in the message.
+        // If curl has broken a line because it was full, it continues in the next line. A shorter line ends where the
+        // message has a line break.
         let continues = numbered.as_ref().is_some_and(|(is_first, _)| !is_first && width >= WIDTH);
         if !continues {
             if !numbers.is_empty() {

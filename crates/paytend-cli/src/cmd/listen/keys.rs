@@ -41,7 +41,7 @@ pub(super) struct Keys {
 /// Where the keys come from.
 enum Origin {
     Directory {
-        /// Whether the directory contains a provider's private key. Only a sandbox has one.
+        /// Whether the directory contains a provider's private key. Only a sandbox's directory does.
         is_sandbox: bool,
     },
     Profile(Box<Client>),
@@ -74,7 +74,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the keys of a profile or of the environment variables, as other commands do.
+    /// Reads the keys of a profile. Environment variables override the profile's settings, as in other commands.
     pub(super) fn from_profile(selected: &KeysArgs) -> Result<Self, Failure> {
         let connection = selected.connection();
         let builder = connection.builder()?;

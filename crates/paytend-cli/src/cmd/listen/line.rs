@@ -64,7 +64,7 @@ impl Line {
         }
     }
 
-    /// Creates the line for a stored notification.
+    /// Creates the line for an event about a stored notification, such as its forwarding.
     pub(super) fn of(event: What, facts: &Facts, content: &[u8]) -> Self {
         let kind = Some(facts.kind.as_str().to_owned());
         let (id, state) = (facts.business_id.clone(), facts.business_state.clone());
@@ -81,7 +81,7 @@ impl Line {
             "payermax" => ("data.amount.value", "data.amount.currency"),
             _ => ("amount", "currency"),
         };
-        // A value that does not look like an amount or a currency is left out.
+        // Leaves out a value that is too long, or contains characters that do not occur in amounts and currencies.
         let plain =
             |text: &String| text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
         self.amount = content.text(paths.0).filter(plain);
@@ -115,12 +115,12 @@ impl Line {
     }
 }
 
-/// Returns the start of a text that comes from a sender.
+/// Returns the first 64 characters of a text from a sender, without control characters.
 fn shown(text: &str) -> String {
     visible(&text.chars().take(64).collect::<String>())
 }
 
-/// Prints lines. Stops the command when a line cannot be written.
+/// Prints lines. If a line cannot be written, stops the command.
 #[derive(Clone)]
 pub(super) struct Printer {
     json: bool,
@@ -150,7 +150,7 @@ impl Printer {
         self.stop.cancelled().await;
     }
 
-    /// Returns the first failure to write a line. If the reader of the output has closed the pipe, the exit code is 0.
+    /// Returns an error if a line could not be written. If the reason is a closed pipe, the exit code is still 0.
     pub(super) fn finish(&self) -> Result<(), Failure> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         failed

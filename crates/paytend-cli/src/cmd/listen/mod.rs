@@ -77,7 +77,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             return Err(Failure::usage(format!("there is no notification kind `{only}`: {hint}")));
         }
     }
-    // The worker completes each notification that it claims, so a later run would not forward the other kinds.
+    // The worker also marks the notifications that `--only` leaves out as processed. They would stay in the file, but a
+    // later run would not forward them.
     if !args.only.is_empty() && args.inbox.is_some() && args.forward_to.is_some() {
         return Err(Failure::usage(
             "--only cannot be used with --inbox and --forward-to, because the file would not keep the other kinds for \
@@ -136,7 +137,8 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
         tokio::select! {
             ended = &mut received => signal = ended,
             () = stop.cancelled() => {
-                // The output has failed. An interrupt still ends the process while the last forwards are in progress.
+                // The command stops because its output cannot be written. While the last notifications are being
+                // forwarded, Ctrl-C still ends the process.
                 tokio::spawn(async {
                     if received.await.is_err() {
                         signals::exit();
@@ -158,14 +160,15 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
     signal.and(shared.printer.finish())
 }
 
-/// Returns the number of notifications that were acknowledged and are not forwarded.
+/// Returns the number of notifications that were acknowledged but not forwarded.
 async fn unforwarded<S: StoreAdmin>(shared: &Shared<S>) -> Result<u64, StoreError> {
     let store = shared.inbox.store();
     if shared.only.is_empty() {
         let stats = store.stats().await?;
         return Ok(stats.ready + stats.leased + stats.backoff + stats.dead);
     }
-    // Other kinds are not forwarded. Only a store in memory is used with --only.
+    // Kinds that `--only` leaves out do not count, because they are never forwarded. With `--only`, the store is in
+    // memory, so all entries can be listed at once.
     let entries = store.list(Query { limit: usize::MAX, ..Query::default() }).await?;
     let is_open = |entry: &&Entry| entry.state != State::Done && shared.shows(entry.facts.kind.as_str());
     Ok(entries.iter().filter(is_open).count().try_into().unwrap_or(u64::MAX))

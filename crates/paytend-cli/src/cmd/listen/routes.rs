@@ -30,12 +30,13 @@ pub(super) struct Shared<S> {
     pub(super) explainer: Explainer,
 }
 
-/// The maximum number of refusals that are explained or wait for it. Each holds a message in memory.
+/// The maximum number of refused messages that are kept in memory until they are explained.
 const MAX_UNEXPLAINED: u32 = 16;
-/// The time limit for the explanations that are in progress when the command stops.
+/// How long the command waits for unfinished explanations when it stops.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Explains refusals, one at a time, because an explanation can keep a processor busy for a second.
+/// Explains why messages were refused. It explains one message at a time, because an explanation can keep a processor
+/// busy for a second.
 #[derive(Clone)]
 pub(super) struct Explainer {
     waiting: Arc<Semaphore>,
@@ -48,7 +49,7 @@ impl Explainer {
         Self { waiting: Arc::new(waiting), explaining: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Waits briefly for the explanations in progress.
+    /// Waits until all explanations are finished, but at most for `EXPLAIN_TIMEOUT`.
     pub(super) async fn finish(&self) {
         let _ = tokio::time::timeout(EXPLAIN_TIMEOUT, self.waiting.acquire_many(MAX_UNEXPLAINED)).await;
     }
@@ -82,7 +83,7 @@ async fn respond<S: Store, R: Receiver<Notification: Storable>>(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-    // The body is copied so that a refusal can be explained. The endpoint limits its size.
+    // The body is copied, because explaining a refusal needs the whole message. The endpoint limits its size.
     let copy = Arc::new(Mutex::new(Vec::new()));
     let copied = copy.clone();
     let body = body.into_data_stream().inspect_ok(move |bytes| {
@@ -129,8 +130,8 @@ impl<S: Store> Shared<S> {
         reply
     }
 
-    /// Prints why a notification was refused. The response to the sender does not contain the findings of `explain`,
-    /// and does not wait for them.
+    /// Prints why a notification was refused, with the findings of `explain`. The response to the sender does not wait
+    /// for the findings and does not contain them.
     fn refused(&self, route: Route, rejection: &Rejection, status: u16, message: (HeaderMap, Vec<u8>, KnownKeys)) {
         let mut line = Line::new(What::Refused, route);
         (line.status, line.reason) = (Some(status), Some(rejection.reason().to_string()));
@@ -142,7 +143,7 @@ impl<S: Store> Shared<S> {
         let explaining = self.explainer.explaining.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            // When the command stops, the waiting refusals are printed without findings.
+            // If the command stops before this message can be explained, the line is printed without findings.
             let turn = tokio::select! {
                 biased;
                 () = printer.stopped() => return printer.print(&line),

@@ -1,4 +1,4 @@
-//! Finds orders whose payload key is missing.
+//! Finds the keys that are needed for stored orders but missing from the key file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,8 +21,9 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// Returns the missing payload keys, each with the number of open orders that are waiting for it. Returns `None` if
-    /// there is no readable key file. If the option names a key file, the file must be readable.
+    /// Returns the IDs of the payload keys that are missing from the key file, each with the number of open orders that
+    /// need the key. Returns `None` if there is no readable key file next to the store. If `--store-key` names the
+    /// file, an unreadable file is an error.
     pub(crate) fn missing(&self, store: &StoreArgs, stats: &OrderStats) -> Result<Option<BTreeMap<u32, u64>>, Failure> {
         let keys = match (&self.store_key, store.key_file().filter(|file| file.exists())) {
             (Some(file), _) => StoreKeys::load(file)?,

@@ -71,7 +71,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     })
 }
 
-/// Returns the error for a store that contains notifications but no orders.
+/// Returns the error for a NATS store, which can contain notifications but no orders.
 pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
     let message = "a NATS store contains no orders: pass the outbox's SQLite file or PostgreSQL database";
     Err(StoreError::new(StoreErrorKind::Configuration, message))

@@ -1,4 +1,4 @@
-//! Checks that fetched lists contain everything that is compared.
+//! Checks that fetched lists contain all days and cards that are compared.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::cmd::reconcile::directory::Manifest;
 use crate::cmd::reconcile::units::Days;
 use crate::exit::{Category, Failure};
 
-/// The days, cards and partner that are compared. If fetched lists did not contain them, transactions would wrongly be
-/// reported as missing.
+/// The days, cards and partner that are compared. If the fetched lists lacked some of them, the report would wrongly
+/// say that transactions are missing.
 pub(super) struct Compared<'a> {
     pub(super) period: &'a Period,
     pub(super) rules: &'a Rules,
@@ -32,7 +32,7 @@ impl Compared<'_> {
         if let Some(source) = self.source.filter(|source| **source != fetched.source) {
             return missing(&format!("contains the lists of {}, not those of {source}", fetched.source));
         }
-        // Days after the fetch are not required, because their lists did not exist yet.
+        // Only the days up to the fetch are required, because later days had no lists yet.
         let days = Days::at(self.period, self.rules, fetched.started_at)?;
         let (first, last) = (days.first().to_string(), days.last().to_string());
         if fetched.first_day > first || fetched.last_day < last {
@@ -47,8 +47,8 @@ impl Compared<'_> {
         }
     }
 
-    /// Returns a problem if the period has ended, but had not ended when the lists were fetched. They can lack
-    /// transactions.
+    /// Returns a problem if the lists were fetched before the period ended, and the period has ended since. Such lists
+    /// can lack the last transactions.
     pub(super) fn problem(&self, fetched: &Manifest) -> Option<String> {
         let last = self.period.to();
         let end = last.checked_add(1.day()).ok().and_then(|next| self.rules.time_zone.midnight(next))?;
@@ -106,8 +106,8 @@ mod tests {
         };
         let all = |from, to| check(from, to, &["7"], Some("partner 1 at https://a"));
         assert_eq!(all("2026-11-27", "2026-11-27"), Ok(()));
-        // The day of the fetch can be compared, although its lists end at the time of the fetch. After the day, this is
-        // a problem of the report.
+        // The period can include the day of the fetch, although its lists are not complete. Once the day has ended,
+        // `problem` reports this.
         assert_eq!(all("2026-11-27", "2026-11-28"), Ok(()));
         assert_eq!(check("2026-11-27", "2026-11-27", &[], None), Ok(()));
         let error = all("2026-11-26", "2026-11-27").unwrap_err();

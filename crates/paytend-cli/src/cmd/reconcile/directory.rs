@@ -20,7 +20,7 @@ const OLD: &str = "lists.old";
 const LOCK: &str = "lock";
 /// The file that describes the fetch.
 const MANIFEST: &str = "fetch.json";
-/// The version of the file that describes the fetch.
+/// The format version of the file that describes the fetch.
 pub(super) const VERSION: u32 = 1;
 /// The maximum age of a fetch that can be continued, in hours.
 const MAX_AGE_HOURS: i64 = 24;
@@ -41,7 +41,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Returns whether this fetch can reuse the parts that the `earlier` fetch has stored.
+    /// Returns whether this fetch can reuse the parts that an interrupted `earlier` fetch has stored.
     fn continues(&self, earlier: &Self) -> bool {
         let age = self.started_at.duration_since(earlier.started_at);
         (self.version, &self.source) == (earlier.version, &earlier.source)
@@ -66,15 +66,15 @@ impl Manifest {
     }
 }
 
-/// The directory of a fetch. No other process can use it at the same time.
+/// The directory of a fetch. It is locked, so that no other process can use it at the same time.
 pub(super) struct Directory {
     path: PathBuf,
     _lock: File,
 }
 
 impl Directory {
-    /// Opens the directory, and creates it if it does not exist. If an earlier fetch cannot be continued, removes the
-    /// parts that it has stored.
+    /// Opens the directory, and creates it if it does not exist. Removes the stored parts of an earlier fetch that this
+    /// fetch cannot continue.
     pub(super) fn open(path: &Path, manifest: &Manifest) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, "cannot use", &error);
         create_private(path).map_err(failed)?;
@@ -250,7 +250,7 @@ mod tests {
         directory.complete(&first).unwrap();
         assert_eq!(lists_in(&path), path.join("lists"));
         drop(directory);
-        // The lists of the first fetch are replaced only when the next fetch is complete.
+        // A second fetch replaces the lists of the first fetch only when it is complete.
         let directory = Directory::open(&path, &first).unwrap();
         assert_eq!(directory.read::<u32>("a.jsonl").unwrap(), None);
         assert!(path.join("lists/a.jsonl").exists());

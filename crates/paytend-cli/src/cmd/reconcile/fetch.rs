@@ -110,7 +110,7 @@ impl Running<'_> {
             UnitList::PartnerTransactions => {
                 let mut query = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
                 query.max_size = size.map(Into::into);
-                // If this query is rejected, the command fails, because the partner transactions are always needed.
+                // A rejection is an error here, because every comparison needs the partner transactions.
                 Rows::Partner(self.kept(unit, query).await?.map_err(failed)?)
             }
             UnitList::CardTransactions(card) => {
@@ -157,14 +157,14 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Fetches all pages of a list. If the list changes during the fetch, a row can move to the next page and appear
-    /// twice. A list with equal rows is therefore fetched again. The rows of the last attempt are kept, even if some
-    /// are equal.
+    /// Fetches all pages of a list. If the list changes during the fetch, a row can move to the next page and be
+    /// fetched twice. A list with equal rows is therefore fetched again. After the last attempt, the rows are returned
+    /// even if some are equal.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
             match self.pages(query.clone()).await {
                 Ok(rows) if has_repeated(&rows) => {}
-                // If a whole page was fetched twice, the client returns a data error.
+                // The client returns a data error if it fetched the same page twice.
                 Err(error) if error.kind() == ErrorKind::Data => {}
                 fetched => return fetched,
             }
@@ -215,7 +215,8 @@ fn has_repeated<T: Serialize>(rows: &[T]) -> bool {
     rows.iter().filter_map(|row| serde_json::to_string(row).ok()).any(|row| !seen.insert(row))
 }
 
-/// Converts a rejection that concerns one card to a message. Returns other errors as failures.
+/// Converts a rejection of a query about one card to a message for the report, because the other cards can still be
+/// compared. Other errors end the fetch.
 fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result<T, String>, Failure> {
     match result {
         Ok(value) => Ok(Ok(value)),

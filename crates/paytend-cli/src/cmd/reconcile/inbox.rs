@@ -46,9 +46,10 @@ fn is_of_transaction(entry: &Stored) -> bool {
     entry.facts.route.product().is_some() && kinds.contains(&entry.facts.kind)
 }
 
-/// Decrypts a notification and adds it. If its content was removed, adds only its ID.
+/// Decrypts a notification and adds it to the list. If its content was removed, adds an unreadable entry with its ID,
+/// time and number.
 async fn add(inbox: &Inbox<AnyStore>, listed: &Stored, notifications: &mut Notifications) -> Result<(), Failure> {
-    // The access is not recorded in the audit log, because the report contains only identifiers and amounts.
+    // `None` leaves the access out of the audit log, because the report contains only identifiers and amounts.
     let Some(entry) = inbox.store().show(listed.id, None).await? else { return Ok(()) };
     let facts = &entry.facts;
     let payload = entry.payload.as_ref().unwrap_or(&StoredPayload::Dropped);

@@ -137,7 +137,8 @@ async fn compare(args: Args) -> Result<(), Failure> {
             let client = client(&args)?;
             let (days, page_size) = (&days, args.page_size);
             let fetch = Fetch { client: &client, days, cards: &cards, orders: &orders, rules: &rules, page_size };
-            // An earlier fetch is continued only if it has the same source.
+            // The description of the source is stored with the lists. An earlier fetch is continued only if its source
+            // is the same.
             fetch.run(args.out.as_deref(), &source(&client)).await?
         }
     };
@@ -182,7 +183,7 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         written::replace_private(file, |page| report.write_html(page))
             .map_err(|error| Failure::new(Category::Unexpected, format!("cannot write {}: {error}", file.display())))?;
     }
-    // The exit code reports the differences, even after the reader of the output has closed the pipe.
+    // A closed pipe is not an error here, so that the exit code still reports the differences.
     match write_to_stdout(report, if args.json { Format::Json } else { args.format }) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}

@@ -1,4 +1,4 @@
-//! The sources that orders can be read from.
+//! The sources of orders: a file or an outbox.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,7 +14,7 @@ pub(crate) trait OrderSource {
     async fn orders(&self) -> Result<Orders, Failure>;
 }
 
-/// A file with one JSON object per line, or standard input for `-`.
+/// A file with one JSON object per line, or `-` for standard input.
 pub(crate) struct FileOrders<'a>(&'a Path);
 
 impl<'a> FileOrders<'a> {

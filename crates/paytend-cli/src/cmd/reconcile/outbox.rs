@@ -22,7 +22,8 @@ const PAGE: usize = 1_000;
 /// period are also read.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that has never contained an order is treated as if no source of orders was specified.
+/// The topups in the outbox of a store. If the store has never contained an order, the result is the same as without a
+/// source of orders.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,
@@ -34,7 +35,7 @@ pub(super) struct OutboxOrders<'a> {
 impl OrderSource for OutboxOrders<'_> {
     async fn orders(&self) -> Result<Orders, Failure> {
         let store = self.store.open().await?;
-        // A NATS store cannot contain orders, so the comparison has no source of orders.
+        // A NATS store cannot contain orders.
         if matches!(store, AnyStore::Nats(_)) {
             return Ok(Orders::not_given());
         }
@@ -51,7 +52,7 @@ impl OrderSource for OutboxOrders<'_> {
         loop {
             let listed = each!(&store, store => store.list_orders(query.clone()))?;
             for order in listed.iter().filter(|order| is_sent(order)) {
-                // The access is not recorded in the audit log, because the report contains only identifiers and
+                // `None` leaves the access out of the audit log, because the report contains only identifiers and
                 // amounts.
                 let number = order.facts.number.clone();
                 let Some(shown) = each!(&store, store => store.show_order(number.clone(), None))? else { continue };
@@ -67,7 +68,7 @@ impl OrderSource for OutboxOrders<'_> {
     }
 }
 
-/// Returns whether the order may have reached the provider.
+/// Returns whether the order may have been sent to the provider.
 fn is_sent(order: &OrderEntry) -> bool {
     order.progress.history.sends > 0 || order.progress.state != State::Recorded
 }

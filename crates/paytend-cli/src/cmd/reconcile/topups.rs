@@ -13,13 +13,12 @@ use crate::cmd::reconcile::lists::Lists;
 use crate::cmd::reconcile::units::TOPUPS;
 use crate::exit::Failure;
 
-/// The number of topups whose results are stored as a part.
+/// The maximum number of topup results in one file.
 const PART: usize = 100;
 
 impl Running<'_> {
-    /// Queries the results of topups that are missing from the partner transactions or have no final status. Results
-    /// that an earlier run has stored are read from the directory. Topups that were still being processed then are
-    /// queried again.
+    /// Queries the results of topups that are missing from the partner transactions or have no final status. Final
+    /// results that an interrupted run has stored are read from the directory.
     pub(super) async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
         let mut parts = 0;
         while let Some(directory) = &self.directory
@@ -38,7 +37,8 @@ impl Running<'_> {
         let results = stream::iter(wanted.into_iter().map(|number| self.topup(number))).buffered(CONCURRENT);
         let mut results = results.try_chunks(PART);
         while let Some(chunk) = results.next().await {
-            // The results before an error are stored, too.
+            // After an error, the results that arrived before it are stored, so that the next run does not query them
+            // again.
             let (results, error) = match chunk {
                 Ok(results) => (results, None),
                 Err(TryChunksError(results, error)) => (results, Some(error)),
@@ -53,18 +53,18 @@ impl Running<'_> {
                 return Err(error);
             }
         }
-        // A list without a file would not be compared.
+        // If there are no results, an empty file is written. Without a file, the topups would not be compared.
         if parts == 0 { self.store::<TopupResultResponse>(&part_name(0), &[]) } else { Ok(()) }
     }
 
-    /// Returns whether a topup was still being processed.
+    /// Returns whether a result says that the topup is still being processed.
     fn is_processing(&self, result: &TopupResultResponse) -> bool {
         let statuses = &self.fetch.rules.codes.statuses.topups;
         let status = result.status.as_ref().and_then(|code| statuses.get(code.as_str()));
         status.is_some_and(|status| !status.is_final())
     }
 
-    /// Returns the numbers of the topups to query.
+    /// Returns the order numbers of the topups to query.
     fn wanted(&self, lists: &Lists) -> BTreeSet<&str> {
         let listed: HashSet<&str> = lists.partner.iter().filter_map(|row| row.order_no.as_deref()).collect();
         let known: HashSet<&str> = lists.topups.iter().filter_map(|result| result.order_no.as_deref()).collect();
@@ -77,8 +77,8 @@ impl Running<'_> {
         wanted.map(|(number, _)| number).collect()
     }
 
-    /// Returns whether an order that the fetched lists do not contain can be a transaction of these days. A topup
-    /// result has no date, so the result of an earlier order would not be compared.
+    /// Returns whether an order that is missing from the lists could have been executed on one of the fetched days.
+    /// Other orders are not queried: a topup result has no date, so it could not be compared.
     fn is_in_the_fetched_days(&self, order: &Entry) -> bool {
         let date = order.time.as_ref().and_then(|time| time.date(&self.fetch.rules.time_zone));
         date.is_none_or(|date| (self.fetch.days.first()..=self.fetch.days.last()).contains(&date))

@@ -33,7 +33,8 @@ impl Days {
         let around = i64::try_from(around).unwrap_or(i64::MAX).min(366).days();
         let outside = || Failure::new(Category::Usage, "--from and --to: the date is out of range");
         let first = period.from().checked_sub(around).map_err(|_| outside())?;
-        // A day in the future has no transactions, and the provider can refuse it.
+        // Days in the future are left out, because they have no transactions and the provider may refuse the query.
+        // Days in the period are kept.
         let today = rules.time_zone.date(now).max(period.to());
         let last = period.to().checked_add(around).map_err(|_| outside())?.min(today);
         let start = rules.time_zone.midnight(first).ok_or_else(outside)?;
@@ -116,8 +117,8 @@ impl Unit {
     }
 }
 
-/// Encodes a card's identifier for a file name. Different identifiers have different names, even on file systems that
-/// ignore case.
+/// Encodes a card ID for use in a file name. Different IDs have different file names, even on file systems that ignore
+/// case.
 fn safe(card: &str) -> String {
     let mut name = String::new();
     for byte in card.bytes() {
@@ -156,7 +157,7 @@ mod tests {
         let today = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string();
         let last =
             |to: &str| Days::new(&Period::new("2023-01-01", to).unwrap(), &Rules::default()).unwrap().last.to_string();
-        // The test does not compare for equality, because the date can change while it is running.
+        // The date can change while the test is running, so `>=` is used and not `==`.
         assert!(last(&today) >= today);
         assert_eq!(last("2999-12-31"), "2999-12-31");
     }

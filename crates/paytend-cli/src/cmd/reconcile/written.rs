@@ -6,8 +6,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Writes a file that only its owner can access. An existing file is replaced when the new file is complete, even if
-/// other users could access the existing file. A device or a pipe is written to directly.
+/// Writes a file that only its owner can access. An existing file is replaced once the new file is complete, whatever
+/// its permissions were. A device or a pipe is written to directly.
 pub(super) fn replace_private(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
@@ -17,14 +17,14 @@ pub(super) fn replace_private(
         write(&mut page)?;
         page.flush()
     };
-    // If the path is a symbolic link, the target of the link is replaced.
+    // Resolves symbolic links, so that the file is replaced and not the link.
     let path = match path.canonicalize() {
         Ok(existing) if existing.metadata()?.is_file() => existing,
         Ok(other) => return written(&OpenOptions::new().write(true).open(other)?),
         Err(_) => path.to_owned(),
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Only its owner can access a temporary file.
+    // `NamedTempFile` creates a file that only its owner can access.
     let draft = NamedTempFile::new_in(folder)?;
     written(draft.as_file())?;
     draft.persist(path).map(drop).map_err(|error| error.error)

@@ -19,7 +19,7 @@ pub(crate) const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
     /// The `control_url` that the sandbox printed [env: PAYTEND_CONTROL_URL]
-    // The variable is read in `base`, because clap would not accept --keys while it is set.
+    // The variable is read in `base`. With clap's `env` attribute, `--keys` would conflict with the variable.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The sandbox's key directory (its --keys option), instead of --url
@@ -58,7 +58,7 @@ impl SandboxArgs {
         Ok(paytend_client::ClientBuilder::from_file(file, SANDBOX_PROFILE)?.build()?)
     }
 
-    /// Makes a request to the control interface.
+    /// Sends a request to the control interface, and returns the response.
     pub(super) async fn send(
         &self,
         method: Method,

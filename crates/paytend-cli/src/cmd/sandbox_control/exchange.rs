@@ -10,9 +10,10 @@ use crate::exit::{Category, Failure, with_causes};
 use crate::urls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time limit for each part of a response. A sandbox writes to an idle stream every 15 s.
+/// The time limit for each read of a response. It can be short, because a sandbox writes to an idle stream every 15 s.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// The time limit for the response to a change, which can post notifications and wait for their receivers.
+/// The time limit for the response to a change. It is long, because the sandbox may first post notifications and wait
+/// for their receivers.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A request to the control interface.
@@ -21,7 +22,7 @@ pub(crate) struct ControlRequest {
     endpoint: Endpoint,
 }
 
-/// A successful response of the control interface.
+/// A successful response from the control interface.
 pub(crate) struct ControlResponse {
     response: Response,
     endpoint: Endpoint,
@@ -67,7 +68,7 @@ impl ControlRequest {
             return Ok(ControlResponse { response, endpoint: self.endpoint });
         }
         let status = response.status().as_u16();
-        // The status is known, even if the explanation is lost.
+        // If the body is lost, the status is still reported.
         let text = response.text().await.unwrap_or_default();
         refuse_api(&text)?;
         let content: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -92,7 +93,7 @@ impl ControlResponse {
     }
 }
 
-/// Refuses a response of the API, which is reached if the base URL is passed instead of the control URL.
+/// Refuses a response from the sandbox's API. The user has then passed the base URL instead of the control URL.
 fn refuse_api(text: &str) -> Result<(), Failure> {
     let is_api = text.len() < 64 << 10
         && serde_json::from_str::<Value>(text).is_ok_and(|content| content.get("respCode").is_some());
@@ -100,7 +101,8 @@ fn refuse_api(text: &str) -> Result<(), Failure> {
 }
 
 impl Endpoint {
-    /// Converts an error. A change whose response was lost may have been made.
+    /// Converts an error to a failure. If the response to a change was lost, the outcome is unknown, because the
+    /// sandbox may have made the change.
     fn failure(&self, error: reqwest::Error) -> Failure {
         if error.is_builder() {
             return Failure::usage(
@@ -131,7 +133,8 @@ mod tests {
 
     use super::*;
 
-    /// Starts a server that reads a request, writes the start of a response, and closes or holds the connection.
+    /// Starts a server that reads a request and writes `response`. Then it closes the connection, or holds it open if
+    /// `holds` is true.
     async fn server(response: &'static str, holds: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/_sandbox/seed", listener.local_addr().unwrap());
@@ -158,7 +161,7 @@ mod tests {
                 (Method::DELETE, Category::OutcomeUnknown),
                 (Method::GET, Category::Network),
             ] {
-                // A response that is held ends with the time limit.
+                // If the server holds the connection open, the request fails when its time limit expires.
                 let limit = if holds { Duration::from_millis(50) } else { READ_TIMEOUT };
                 let request = ControlRequest::with_limit(method.clone(), &url, None, limit).unwrap();
                 let failure = match request.send(Some("{}".to_owned())).await {
@@ -177,7 +180,7 @@ mod tests {
         for (response, category, part) in [
             ("HTTP/1.1 400 Bad\r\nContent-Length: 16\r\n\r\n{\"error\":\"wrong\"", Category::Rejected, "status 400"),
             ("HTTP/1.1 400 Bad\r\nContent-Length: 17\r\n\r\n{\"error\":\"wrong\"}", Category::Rejected, "wrong"),
-            // The explanation is lost.
+            // The body is incomplete.
             ("HTTP/1.1 404 No\r\nContent-Length: 99\r\n\r\n{", Category::Rejected, "status 404"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"respCode\":\"S1\"}", Category::Usage, "control_url"),
         ] {

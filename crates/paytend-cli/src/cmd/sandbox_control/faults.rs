@@ -102,7 +102,7 @@ fn shown(response: &Value) -> String {
 mod tests {
     use super::*;
 
-    /// The sandbox accepts each listed kind exactly for the calls or notifications in `applies_to`.
+    /// For each kind in the list, the sandbox accepts faults on calls and on notifications only as `applies_to` says.
     #[test]
     fn listed_fault_kinds_match_the_kinds_of_the_sandbox() {
         for one in KINDS {
@@ -112,7 +112,7 @@ mod tests {
                 assert_eq!(accepted, one.applies_to.contains(name), "{on}:{text}");
             }
         }
-        // The test reads the variants of `FaultKind` from the sandbox's source.
+        // Counts the variants of `FaultKind` in the sandbox's source, because the enum cannot be iterated.
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-sandbox/src/faults.rs");
         let source = std::fs::read_to_string(source).unwrap();
         let declared = source.split("pub enum FaultKind {").nth(1).unwrap().split("\n}").next().unwrap();

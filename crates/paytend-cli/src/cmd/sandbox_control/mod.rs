@@ -222,7 +222,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
                 String::from_utf8(state.to_vec()).map_err(|_| Failure::usage("the state is not valid UTF-8"))?;
             at.print(Method::POST, "/import", Some(state), |_| String::new()).await
         }
-        // `run` has already handled the commands that need no running sandbox.
+        // Commands that need no running sandbox have already been handled by `run`.
         Command::Fault(FaultCommand::Kinds { .. }) | Command::Scenario(_) => Ok(()),
     }
 }

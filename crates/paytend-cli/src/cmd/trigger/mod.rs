@@ -123,8 +123,8 @@ async fn send(
     }
 }
 
-/// Prints the lines. If nothing reads the output, the notifications are still sent, and the exit code still reports the
-/// outcome.
+/// Prints a line for each notification. If a line cannot be written, the remaining notifications are still sent, and
+/// the exit code still reports their outcome.
 struct Lines {
     json: bool,
     /// The number of notifications that were sent.
@@ -145,8 +145,8 @@ impl Lines {
         }
     }
 
-    /// Adds to a failure that other notifications were sent before it. A network error means that nothing was sent, so
-    /// the failure is then another one.
+    /// Adds to a failure how many notifications were sent before it. If there were any, a network error becomes a
+    /// rejection, because the exit code of a network error means that nothing was sent.
     fn after_others(&self, failure: Failure) -> Failure {
         let category = match failure.category() {
             _ if self.sent == 0 => return failure,

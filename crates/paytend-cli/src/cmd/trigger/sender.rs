@@ -192,7 +192,7 @@ pub(crate) async fn post(
                 format!("cannot connect to {shown}: {cause}; start the receiver, or check the URL"),
             );
         }
-        // The notification was sent, at least in part.
+        // The connection was established, so at least part of the notification may have been sent.
         Failure::new(
             Category::OutcomeUnknown,
             format!(

@@ -71,7 +71,7 @@ pub(super) fn environment() -> Variables<impl Fn(&str) -> Option<String>> {
     Variables(|name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
 }
 
-/// A function that returns the value of a variable. An empty variable counts as not set.
+/// A function that returns the value of an environment variable. An empty variable counts as not set.
 pub(super) struct Variables<F>(pub(super) F);
 
 impl<F: Fn(&str) -> Option<String>> Variables<F> {
@@ -208,7 +208,7 @@ mod tests {
         let sandbox = url(&[private, ("PAYTEND_ENVIRONMENT", "sandbox")]);
         assert!(sandbox.contains(&format!("{:?}", Environment::Sandbox)), "{sandbox}");
         for (variables, part) in [
-            // Without the variable, the profile's file is used.
+            // If the variable is not set, the key file in the profile is used.
             (vec![], "profile \"one\": private_key_file: "),
             (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "profile \"one\": PAYTEND_PRIVATE_KEY: "),
             (vec![("PAYTEND_PRIVATE_KEY_FILE", "/no/such/file")], "profile \"one\": PAYTEND_PRIVATE_KEY_FILE: "),

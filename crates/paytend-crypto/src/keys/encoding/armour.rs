@@ -119,7 +119,7 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     // At most five hyphens belong to the line, because URL-safe base64 before an END line can end in a hyphen.
     let mine = open.min(5);
     let start = opening.len() - mine + from;
-    // Additional hyphens are not part of the line, because another BEGIN or END line can follow directly.
+    // Further hyphens are not part of this line, because the next BEGIN or END line can follow without a line break.
     let used = close.min(5);
     let end = at + word.len() + label_end + used;
     let five = |dashes: &[u8]| dashes == b"-----";

@@ -9,8 +9,8 @@ use super::text::contains;
 pub(super) fn looks_like(data: &[u8]) -> bool {
     match data {
         [0x30, 0x80..=0x84, ..] => true,
-        // A SEQUENCE starts with the byte of the character `0`. If it is short, its length and its first element must
-        // therefore match a key too.
+        // A SEQUENCE starts with the byte 0x30, which is also the character `0` in text. Short data is therefore
+        // accepted only if its length and its first element are those of a key.
         [0x30, length, rest @ ..] => matches!(rest, [0x02 | 0x30, 0..=0x1f, ..]) && rest.len() >= usize::from(*length),
         _ => false,
     }
@@ -55,8 +55,8 @@ pub(super) fn children(any: AnyRef<'_>) -> Vec<AnyRef<'_>> {
     elements
 }
 
-/// Returns whether the data could be the end of a key's DER. It can be if it contains the object identifier of RSA, or
-/// ends with several long INTEGERs or the usual public exponent.
+/// Returns whether the data could be the end of a key's DER: whether it contains the object identifier of RSA, or ends
+/// with several long INTEGERs or with the usual public exponent.
 pub(super) fn is_end(data: &[u8]) -> bool {
     const SHORTEST: usize = 64;
     /// The start of the object identifiers of PKCS#1: 1.2.840.113549.1.1.

@@ -70,7 +70,8 @@ fn number(line: &[u8]) -> Option<(usize, &[u8])> {
     (separators > 0 || rest.is_empty()).then(|| (number, &rest[separators..]))
 }
 
-/// Returns the line number at the end of the text before a BEGIN line.
+/// Returns the line number before a BEGIN line, such as 12 in `12: -----BEGIN`. `prefix` is the text before the hyphens
+/// of the BEGIN line.
 fn last_number(prefix: &[u8]) -> Option<usize> {
     let end = prefix.iter().rposition(u8::is_ascii_digit)? + 1;
     let digits = prefix[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
@@ -169,7 +170,7 @@ pub(super) fn repaired(
     }
 }
 
-/// Replaces spaces with `+`. If `trimmed` is set, removes the spaces at the start and end of each line instead.
+/// Replaces spaces with `+`. If `trimmed` is set, spaces at the start and end of a line are removed and not replaced.
 fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing<Vec<u8>> {
     let content = |line: &[u8]| trimmed || line.trim_ascii().is_empty();
     let lines: Vec<&[u8]> = lines.iter().map(|line| if content(line) { line.trim_ascii() } else { line }).collect();

@@ -80,7 +80,8 @@ impl Reader<'_> {
         if armour::blocks(raw).is_empty()
             && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
-            // An environment file can contain an RSA key in addition to another program's unsupported key.
+            // An environment file can contain an RSA key next to an unsupported key of another program. The RSA key is
+            // then used.
             let values = self.values(raw);
             let is_read = values.iter().any(|item| item.outcome.is_ok());
             return if is_read { Ok(values) } else { Err(foreign.into()) };
@@ -170,7 +171,7 @@ impl Reader<'_> {
             self.wrappings.push(Wrapping::Hexadecimal);
             return self.items(&bytes);
         }
-        // The position of the inner text in the outer text is needed for the line number.
+        // Find where the inner text starts in the outer text, because errors state the line number in the outer text.
         let before = text.len() - inner.len();
         let start = (0..=before).find(|at| text[*at..].starts_with(inner)).unwrap_or(0);
         let first_line = text::line_of(text, start);

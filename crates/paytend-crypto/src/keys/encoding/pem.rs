@@ -30,8 +30,8 @@ pub(super) fn decode(block: &Block<'_>) -> Result<Decoded, KeyError> {
     Ok(decoded)
 }
 
-/// Checks that a decoded PEM block has an END line and no excess character. If its DER is truncated, nothing is checked
-/// here.
+/// Checks that a decoded PEM block has valid BEGIN and END lines and no excess character. Truncated DER is accepted
+/// here, because the caller reports it.
 pub(super) fn check_end(block: &Block<'_>, decoded: &Decoded) -> Result<(), KeyError> {
     match block.broken {
         _ if der::is_cut(&decoded.bytes) => Ok(()),

@@ -108,7 +108,8 @@ fn without_issuers(items: &mut Vec<Item>) {
     let issued = |at: usize, items: &[Item]| {
         let Some(own) = &items[at].names else { return false };
         items.iter().enumerate().any(|(other, item)| {
-            // A self-signed certificate that occurs twice is not a chain.
+            // A self-signed certificate is its own issuer, so a second copy of it must not count as a certificate that
+            // it issued.
             other != at
                 && item.names.as_ref().is_some_and(|names| names.issuer == own.subject && names.subject != own.subject)
         })

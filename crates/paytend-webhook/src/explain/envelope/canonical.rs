@@ -139,8 +139,8 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Calls `try_one` with every other string that the sender may have signed, until `try_one` returns true. Returns
-    /// whether `try_one` returned true.
+    /// Calls `try_one` with each of the other strings that the sender may have signed, until `try_one` returns `true`.
+    /// Returns whether it did.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
         let mut attempt = |fields: &[Field], end: &[u8], changes| try_one(joined(fields, end), changes);

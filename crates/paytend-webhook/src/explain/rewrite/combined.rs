@@ -1,7 +1,7 @@
 //! Combinations of member orders. A combination assigns one member order to each kind of object in a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
-//! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
+//! signature covers all objects, so the orders of all objects must be correct at the same time. Combinations with a
 //! smaller sum of ranks are created first.
 
 use std::collections::{HashMap, HashSet};
@@ -23,7 +23,7 @@ const MAX_NODES: usize = 600_000;
 /// The maximum number of kinds of objects in a document. No combinations are created for a document with more kinds.
 const MAX_KINDS: usize = 12;
 
-/// The member orders that are the most likely. The other orders to try are derived from them.
+/// The member orders that are assumed to be the most likely. The other orders to try are derived from them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders. They are tried because a program may have sorted the received members.
@@ -35,7 +35,8 @@ pub(super) enum Expected {
 /// A member order of an object, as the indexes of its members.
 type Order = Vec<usize>;
 
-/// Returns the structures for the combinations with the indexes `from..to`.
+/// Creates the combinations, the most likely first, and returns the structures of the combinations with the indexes
+/// `from..to`.
 pub(super) fn combined(document: &Document, root: &Node, expected: Expected, from: usize, to: usize) -> Vec<Structure> {
     let names = order::names(document);
     let mut kinds = Vec::new();
@@ -56,8 +57,8 @@ pub(super) fn combined(document: &Document, root: &Node, expected: Expected, fro
     order::distinct(root, nodes)
 }
 
-/// A kind of object: all objects that have the same member names and are values of members with the same name. Their
-/// members are written in the same order.
+/// A kind of object. Two objects are of the same kind if they have the same member names and are the values of members
+/// with the same name. A program writes the members of all objects of a kind in the same order.
 #[derive(PartialEq, Eq, Hash)]
 struct Kind<'a> {
     /// The name of the member that contains the object.
@@ -123,7 +124,7 @@ fn choose<'a>(
         }
         return;
     };
-    // For the last kind of object, only member orders with exactly the remaining rank are possible.
+    // For the last kind of object, the member order must have exactly the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

@@ -73,7 +73,7 @@ impl Text {
         Self { raw: raw.to_owned(), units }
     }
 
-    /// Creates a string from its value, without unnecessary escapes.
+    /// Creates a JSON string literal for a value, without unnecessary escapes.
     pub(super) fn of(value: &str) -> Self {
         let raw = serde_json::Value::from(value).to_string();
         Self { raw, units: value.encode_utf16().collect() }
@@ -92,7 +92,7 @@ impl Document {
         if !text.starts_with(['{', '[']) {
             return None;
         }
-        // `serde_json` checks the grammar.
+        // `serde_json` checks the grammar, so the reader below does not check it again.
         serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
         let mut reader = Reader { rest: text, texts: Vec::new(), numbers: Vec::new(), gaps: Vec::new() };
         let root = reader.value(None, 0)?;

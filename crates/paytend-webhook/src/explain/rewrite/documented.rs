@@ -24,7 +24,7 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
 /// documented name, this name comes after the listed names, in the documented order.
 const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
-    // The member order of PayBy's table, which mixes required and optional members.
+    // The member order in the table of PayBy's documentation, which mixes required and optional members.
     &[
         "merchantOrderNo",
         "orderNo",
@@ -49,8 +49,8 @@ const PLAUSIBLE: [&[&str]; 4] = [
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the member names of the documented objects that share the most names with `names`. Objects that contain
-/// fewer than half of `names` are ignored. Objects with fewer members come first.
+/// Returns the member names of the documented objects that share the most names with `names`, at most four objects.
+/// Objects that contain fewer than half of `names` are ignored. Objects with fewer members come first.
 pub(super) fn similar(names: &[&str]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();

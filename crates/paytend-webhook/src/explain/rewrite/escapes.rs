@@ -54,8 +54,8 @@ const BEYOND: [fn(u16) -> bool; 11] = [
     |unit| unit > 0xff,
 ];
 
-/// Sets of ASCII characters that serializers escape: none, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer,
-/// fastjson.
+/// Sets of ASCII characters, each escaped by at least one serializer, such as Go, Gson, .NET, PHP with its flags,
+/// JavaScriptSerializer or fastjson. The first set is empty.
 const ASCII: [&str; 9] = ["", "<>&", "<>&='", "<>&'\"+`", "<>&'\"", "<>&'", "<>", "()<>", "\""];
 
 const PLAIN: Style = Style { beyond: NONE, ascii: "", slash: Slash::Plain, upper: false, short: true };
@@ -94,7 +94,7 @@ pub(super) fn spellings(texts: &[Text]) -> Vec<Spelling> {
     let here: Vec<String> = texts.iter().map(|text| text.raw.clone()).collect();
     let special = |unit: &u16| *unit >= 0x7f || *unit < 0x20 || b"<>&'\"=+`()/".iter().any(|c| u16::from(*c) == *unit);
     let mut spellings = vec![Spelling { texts: here, cost: 0 }];
-    // Without escapes or special characters, there is only one spelling.
+    // If the document contains neither escapes nor characters that a serializer may escape, it has only one spelling.
     if !texts.iter().any(|text| text.raw.contains('\\') || text.units.iter().any(special)) {
         return spellings;
     }
@@ -155,7 +155,7 @@ impl Style {
             Some(c) if c != '\u{7f}' || !(self.beyond)(unit) => out.push(c),
             _ if (self.beyond)(unit) => escape(out),
             _ => match unit {
-                // A high surrogate is written together with its low surrogate.
+                // Write nothing yet: a high surrogate is written together with the low surrogate after it.
                 0xd800..0xdc00 if after.first().is_some_and(|next| matches!(next, 0xdc00..0xe000)) => {}
                 0xdc00..0xe000 if before.last().is_some_and(|first| matches!(first, 0xd800..0xdc00)) => {
                     out.extend(char::decode_utf16([last, unit]).flatten());

@@ -37,7 +37,7 @@ enum Empty {
 const COMPACT: Layout =
     Layout { comma: "", colon: ":", indent: None, newline: "\n", arrays: Arrays::Lines, empty: Empty::Tight, cost: 1 };
 
-/// Returns all layouts, the more common ones first.
+/// Returns all layouts, the common layouts first.
 pub(super) fn layouts() -> Vec<Layout> {
     let mut layouts = vec![
         COMPACT,

@@ -11,15 +11,16 @@ const LEAST: usize = 1 << 20;
 const MAX_LEVEL: usize = 8;
 
 impl Search {
-    /// Searches for the signed text from which the received text, `held`, was derived. Alternatives are tried in order
-    /// of increasing cost.
+    /// Searches for the signed text that was changed to the received text `held`. Alternatives are tried in order of
+    /// increasing cost.
     pub(in crate::explain) fn run(&mut self, held: &[u8]) -> Option<Found> {
         let layers = match wrapping::undo(held, self) {
             Ok(found) => return Some(found),
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
-        // Characters that were replaced cannot be guessed, so this search gets only an eighth of the remaining budget.
+        // The text contains replacement characters. The original characters cannot be guessed, so the search uses only
+        // an eighth of the remaining budget.
         if String::from_utf8_lossy(held).contains('\u{fffd}') {
             self.left /= 8;
         }
@@ -29,7 +30,8 @@ impl Search {
         }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
-                // A rewriter may use at most half of the remaining budget.
+                // Each rewriter can use at most half of the remaining budget, so that some budget is left for the next
+                // rewriter.
                 self.reserve = self.left / 2;
                 let found = rewriter.level(level, self);
                 self.cut |= self.is_spent();

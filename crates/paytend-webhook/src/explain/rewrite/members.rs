@@ -63,7 +63,8 @@ pub(super) fn emptied(document: &Document) -> Vec<Structure> {
         ),
         structure(mapped(root, &|_| true, &|node| is_empty_text(node).then(null)), Change::EmptyToNull),
     ];
-    // Remove each non-empty subset of the first six empty members of an object.
+    // For each object, takes the first six members with empty values. For each combination of them, adds a structure
+    // without these members.
     for (at, members) in objects(root).iter().enumerate() {
         let empty: Vec<usize> = (0..members.len()).filter(|at| is_empty(&members[*at].1)).take(6).collect();
         for set in 1..1_usize << empty.len() {
@@ -117,7 +118,8 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
 /// Returns the structures in which up to `at_once` missing documented members are restored. Each of them gets the value
 /// `value` and its documented position.
 pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
-    // For each missing member: the index of its object, its position in the object, and the index of its name.
+    // Each entry describes a missing member: the index of its object, its position in the object, and the index of its
+    // name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
         let name = |member: &(usize, Node)| {
@@ -149,8 +151,9 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     let most = MAX_NODES / (size(root) + 4);
     let with = |set: &Vec<usize>| {
         let mut with = root.clone();
-        // Insert into inner objects first, and into each object from the end, because an insertion shifts the positions
-        // after it.
+        // Insert the members in reverse order: into inner objects first, and into each object from its end. An
+        // insertion changes only the positions after it, so the positions of the members still to be inserted stay
+        // correct.
         for missing in set.iter().rev().map(|at| missing[*at]) {
             let (object, place, name) = missing;
             let mut members = objects(&with).into_iter().nth(object).unwrap_or_default();
@@ -162,8 +165,8 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     sets.iter().take(most).map(with).collect()
 }
 
-/// Returns the structures in which a single missing member is restored: `value` under each documented name, at each
-/// position in each object.
+/// Returns the structures in which a single missing member with the value `value` is restored. Each documented or
+/// common name is tried at each position in each object.
 pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
@@ -187,7 +190,7 @@ pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) ->
     all
 }
 
-/// Returns the structures in which a dropped duplicate member is restored. Its value is guessed.
+/// Returns the structures in which a dropped duplicate member is restored with a guessed value.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();
@@ -203,7 +206,7 @@ pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
             let places = if last <= 12 { (at + 1..=last).collect() } else { vec![at + 1, last] };
             for place in places {
                 for guess in guesses.iter().chain([value]) {
-                    // A program keeps either the last or the first member with a duplicate name.
+                    // If two members have the same name, a program keeps either the last or the first.
                     for first_won in [false, true] {
                         if most == 0 {
                             return all;

@@ -44,13 +44,14 @@ struct Edge {
     cost: usize,
 }
 
-/// The number of member-order combinations up to which all of them are tried: at cost 2 (`FEW`), cost 3 (`MANY`) or
-/// cost 4 (`MOST`).
+/// If a document's members have at most this many possible orders, all of them are tried: at cost 2 (`FEW`), at cost 3
+/// (`MANY`) or at cost 4 (`MOST`).
 const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
-/// Maximum number of likely member-order combinations that are tried at cost 2 and at cost 3.
+/// Maximum number of likely member-order combinations that are tried up to cost 2 (`FEW_COMBINED`) and up to cost 3
+/// (`MOST_COMBINED`).
 const FEW_COMBINED: usize = 1_500;
 const MOST_COMBINED: usize = 10_000;
 
@@ -82,7 +83,7 @@ pub(super) struct Rewriter {
     rules: Vec<Vec<usize>>,
     /// The structures for each cost. They are created when the search reaches that cost.
     structures: Vec<Vec<Structure>>,
-    /// The hashes of the reordered structures created so far.
+    /// The hashes of the structures with a changed member order that were created so far.
     orders: HashSet<u64>,
     hasher: RandomState,
 }
@@ -97,8 +98,9 @@ impl Rewriter {
             if !self.prepare_structures(cost, search) {
                 return None;
             }
-            // Every cost except the last gets half of the remaining budget. Otherwise, likely structures with unlikely
-            // spellings or layouts could use up the budget of the other structures.
+            // The structures of every cost except the last can use half of the remaining budget. Otherwise, likely
+            // structures with unlikely spellings or layouts could use up the budget before the other structures are
+            // tried.
             let found =
                 search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
             if found.is_some() {
@@ -136,8 +138,8 @@ impl Rewriter {
         None
     }
 
-    /// Tries a structure, spelling and layout, with all texts around the JSON and all number spellings whose costs add
-    /// up to `left`.
+    /// Tries one structure in one spelling and one layout. Varies the text around the JSON and the number spellings, in
+    /// all combinations whose costs add up to `left`.
     fn try_one(
         &self,
         (class, at): (usize, usize),
@@ -207,7 +209,7 @@ impl Rewriter {
         self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
     }
 
-    /// Creates the structures with this cost. Returns false if the budget is used up.
+    /// Creates the structures with this cost. Returns `false` if the budget is used up.
     fn prepare_structures(&mut self, cost: usize, search: &mut Search) -> bool {
         if self.structures.len() > cost {
             return true;
@@ -255,7 +257,7 @@ impl Rewriter {
             }
             _ => self.unusual(&root, &null),
         };
-        // Several rules can create the same member order, which is kept only once.
+        // Several of these functions can create the same member order. It is kept only once.
         let hash = |root: &Node| self.hasher.hash_one(root);
         let is_new = |structure: &Structure| {
             structure.changes[..] != [Change::Order] || self.orders.insert(hash(&structure.root))
@@ -271,7 +273,8 @@ impl Rewriter {
         true
     }
 
-    /// Restores up to `most` documented members in each likely member order. Their value is null.
+    /// Restores up to `most` missing documented members in each likely member order. The restored members have the
+    /// value null.
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
@@ -282,8 +285,8 @@ impl Rewriter {
         all
     }
 
-    /// Restores a null member in each likely member order, under each documented name. Also restores members with other
-    /// empty values, in the received order.
+    /// Restores a null member in each likely member order, under each documented or common name. Also restores members
+    /// with other empty values, in the received order.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {

@@ -17,7 +17,7 @@ pub(super) struct Decimal {
     exponent: i32,
 }
 
-/// The numbers of decimal places that are tried, in order.
+/// The numbers of decimal places to try, the most common first.
 const DECIMALS: [usize; 4] = [2, 0, 1, 3];
 
 /// Maximum number of neighbouring integers that are tried for a rounded number.
@@ -138,7 +138,8 @@ impl Forms {
             }
         };
         let Some(value) = value else { return Self { texts, plain: 1, rounded: 1 } };
-        // Large numbers (times and order numbers) have decimals only if a rule adds them to all numbers.
+        // Large numbers are times and order numbers, so their common spellings have no decimals. A rule that formats
+        // all numbers alike can still add decimals to them.
         let usual: &[usize] = if value.is_large() { &[0] } else { &DECIMALS };
         usual.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));
         let plain = texts.len();
@@ -154,8 +155,8 @@ impl Forms {
     }
 }
 
-/// Returns, for each rule, the index of each number's spelling. A rule formats all numbers alike, for example with two
-/// decimals. The first rule keeps the received spellings.
+/// Returns one entry for each rule: the index of the spelling that the rule chooses for each number. A rule formats all
+/// numbers alike, for example with two decimals. The first rule keeps the received spellings.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
     let mut add = |choose: &dyn Fn(&str, &Decimal) -> String| {

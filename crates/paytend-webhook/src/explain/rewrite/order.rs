@@ -102,7 +102,8 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns the member orders in which the integer names are inserted at each possible position among the other names.
+/// Returns the member orders in which the members with integer names are inserted at every possible position between
+/// the other members.
 fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> impl Iterator<Item = Members> {
     let (integers, others): (Members, Members) = members.iter().cloned().partition(integer);
     let mut orders = vec![others];
@@ -152,7 +153,8 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
         return Vec::new();
     }
     let mut nodes = vec![root.clone()];
-    // Replace inner objects first, because a replacement does not change the indexes of the objects before it.
+    // Replace the members of inner objects first. Reordering an object changes only the indexes of the objects inside
+    // it, which have already been replaced.
     for at in (0..objects.len()).rev() {
         let permutations = permutations(objects[at].len());
         let all = nodes.iter().flat_map(|node| {

@@ -12,7 +12,7 @@ use crate::explain::wrapping::{CHARSETS, Layer, normal_forms, unescape_html};
 /// Maximum number of documents that are parsed.
 const MAX_ROOTS: usize = 48;
 
-/// The properties that make two documents equal: structure, strings, and numbers.
+/// The properties by which two documents are compared: their structure, strings and numbers.
 type Identity = (Node, Vec<Vec<u16>>, Vec<String>);
 
 impl Rewriter {
@@ -79,7 +79,8 @@ fn identity(document: &Document) -> Identity {
     (document.root.clone(), texts, document.numbers.iter().map(|number| number.raw.clone()).collect())
 }
 
-/// Returns a repaired document for each repair that changes its strings.
+/// Tries several repairs of the document's strings, such as Unicode normalization, and returns a document for each
+/// repair that changes a string.
 fn repaired(document: &Document) -> Vec<(Document, Change)> {
     let mut all = Vec::new();
     let mut add = |change: Change, map: &dyn Fn(&str) -> Option<String>| {
@@ -106,7 +107,6 @@ fn edges(text: &str) -> Vec<Edge> {
     let (before, after) = (&text.as_bytes()[..start], &text.as_bytes()[end.max(start)..]);
     let edge =
         |before: &[u8], after: &[u8], change, cost| Edge { before: before.into(), after: after.into(), change, cost };
-    // Tools that write JSON often add a trailing line break.
     let mut edges = vec![edge(before, after, None, 0)];
     if !before.is_empty() || !after.is_empty() {
         edges.push(edge(b"", b"", Some(Change::WhiteSpaceAdded), 0));

@@ -16,7 +16,7 @@ const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 /// The signed text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
-/// A kind of combination of number spellings.
+/// The number spellings to combine.
 #[derive(Clone, Copy)]
 enum Kind {
     /// All common spellings of every number, without exponents.
@@ -25,12 +25,12 @@ enum Kind {
     Rounded,
     /// Different values for the numbers that may have been rounded, and all common spellings of every number.
     RoundedAndPlain,
-    /// Exactly this many numbers with an exponent or a different value, and all common spellings of the other numbers.
+    /// An exponent or a different value for exactly this many numbers, and all common spellings of the other numbers.
     Unusual(usize),
 }
 
-/// A walk through all combinations of number spellings. Text at the start that several combinations share is hashed
-/// only once.
+/// A walk through all combinations of number spellings. If several combinations begin with the same text, this text is
+/// hashed only once.
 struct Walk<'a> {
     rewriter: &'a Rewriter,
     template: &'a Template,
@@ -62,7 +62,8 @@ impl Rewriter {
             let lowest = if cost == 1 { 0 } else { MOST[cost - 2] };
             count > lowest && count <= MOST[cost - 1]
         };
-        // Try rules without exponents first, unless all combinations are tried anyway.
+        // At cost 1, try the rules without exponents, unless all combinations without exponents are tried below. At
+        // cost 2, try the rules with exponents.
         let all_tried = self.count(template, Kind::Plain) <= MOST[0];
         for rule in self.rules.iter().skip(1).filter(|_| cost <= 2) {
             let forms: Vec<usize> =
@@ -80,12 +81,10 @@ impl Rewriter {
             let count = self.count(template, kind);
             let tried = match kind {
                 Kind::Plain => fits(count),
-                // Other values for rounded numbers are tried at cost 1.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
                 Kind::RoundedAndPlain => {
                     (cost == 2 && count > 0 && count <= 4 * MOST[1]) || (count > 4 * MOST[1] && fits(count))
                 }
-                // Exponents are not tried before cost 2.
                 Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),
             };
             if tried {
@@ -148,7 +147,8 @@ impl Walk<'_> {
         search.finish(hash).then(|| (filled, self.changes(forms)))
     }
 
-    /// Tries all combinations for the slots starting at `slot`.
+    /// Tries all combinations of spellings for the slots from `slot` to the last. `hash` already contains the text up
+    /// to and including the previous slot.
     fn walk(&mut self, mut hash: Sha256, slot: usize, kind: Kind, search: &mut Search) -> Option<Filled> {
         let from = slot.checked_sub(1).map_or(0, |last| self.template.slots[last].0);
         let Some((at, number)) = self.template.slots.get(slot).copied() else {
@@ -206,7 +206,8 @@ impl Walk<'_> {
             let next = groups.len();
             slot_groups.push(*groups.entry(group(*number)).or_insert(next));
         }
-        // Read `choice` as a number in base `kinds`: each digit selects the number of decimals for one group.
+        // Read `choice` as a number in base `kinds`. Each digit selects the number of decimals for one group; 0 keeps
+        // the received spellings.
         let kinds = 5_usize;
         let all = kinds.checked_pow(u32::try_from(groups.len()).ok()?).filter(|all| *all <= 1 << 12)?;
         for choice in 1..all {

@@ -23,7 +23,8 @@ pub(in crate::explain) fn trace(text: &str) -> Option<Trace> {
     (objects.iter().any(many) && objects.iter().all(is_hashed)).then_some(Trace::HashOrder)
 }
 
-/// Checks whether names are sorted: by character, ignoring case, in descending order, or with integers first.
+/// Functions that return whether names are sorted: by character, ignoring case, in descending order, or with integers
+/// first.
 const SORTS: [fn(&[&str]) -> bool; 4] = [
     |names| names.is_sorted(),
     |names| names.is_sorted_by_key(|name| name.to_lowercase()),
@@ -37,7 +38,7 @@ const SORTS: [fn(&[&str]) -> bool; 4] = [
 ];
 
 /// Returns whether the sender probably wrote the sorted names in a different order. This is likely if the documentation
-/// has a different order, or if there are too many names for a coincidence.
+/// has a different order, or if an undocumented object has too many names to be sorted by coincidence.
 fn differs(names: &[&str]) -> bool {
     let Some(documented) = documented::orders(names).into_iter().next() else { return names.len() > 3 };
     let known = names.iter().filter_map(|name| documented.iter().position(|known| known == name));

@@ -57,13 +57,14 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
                 .map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::FormKey) }),
         );
     }
-    // If the form parser split the text at `&` and `=`, only the pieces between them are encoded.
+    // A form parser splits the text at every `&` and `=`. When the form is written again, only the text between these
+    // characters is percent-encoded.
     if text.contains(&b'%') && text.contains(&b'=') && text.starts_with(b"%7") {
         push(out, plain(text), Wrapping::FormKey);
     }
     let Ok(members) = serde_json::from_slice::<Map<String, Value>>(text) else { return };
-    // A single name without a value can contain arbitrary text. If there are several names, the first must start like a
-    // document.
+    // If there is only a single name without a value, it can be any text. If there are several names, the first name
+    // must start like a JSON document.
     let lone = members.len() == 1 && members.values().all(|value| value.is_null() || *value == "");
     if !lone && !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {
         return;

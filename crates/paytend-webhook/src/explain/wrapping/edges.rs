@@ -43,7 +43,8 @@ pub(super) fn nul(body: &[u8], out: &mut Vec<Undone>) {
     }
     let end = body.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     let start = body.iter().position(|byte| *byte != 0).unwrap_or(end);
-    // UTF-16 text also contains NUL bytes, so all outer NUL bytes are removed only if the text has no inner NUL bytes.
+    // Do not remove the outer NUL bytes if there are inner NUL bytes too, because the text may be UTF-16, in which
+    // ASCII characters contain NUL bytes.
     let inner = &body[start..end.max(start)];
     if inner.len() < body.len() && !inner.contains(&0) {
         out.push(Undone { bytes: inner.to_vec(), change: Change::Wrapped(Wrapping::Nul) });

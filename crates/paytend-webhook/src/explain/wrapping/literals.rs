@@ -1,4 +1,4 @@
-//! Literals in programming languages, such as the repr of a string or of a parsed structure.
+//! Literals of programming languages, such as Python's `repr` of a string or of a parsed structure.
 
 use std::fmt::Write as _;
 

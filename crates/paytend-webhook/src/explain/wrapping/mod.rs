@@ -35,7 +35,7 @@ struct Step {
 enum Effect {
     /// The text was visibly wrapped in a different format.
     Wrapped,
-    /// The text was converted to a different character encoding.
+    /// The text was converted to a different character encoding or Unicode normalization form.
     Text,
     /// Characters were lost, added or replaced at the start, at the end, or throughout the text.
     Edge,
@@ -119,7 +119,7 @@ pub(super) fn unwrap(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<La
     walk(received, visible, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Like [`unwrap`], but undoes only wrappings, not character encodings.
+/// Undoes visible wrappings as [`unwrap`] does, but keeps the character encoding.
 pub(super) fn carried(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     walk(received, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }

@@ -2,7 +2,7 @@
 
 use crate::explain::change::Change;
 
-/// The text before a change, and the change.
+/// The text as it was before a change, and the change that was undone.
 pub(super) struct Undone {
     pub(super) bytes: Vec<u8>,
     pub(super) change: Change,

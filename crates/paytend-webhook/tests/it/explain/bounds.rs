@@ -2,7 +2,6 @@
 
 use super::*;
 
-/// Neither `Display` nor `Debug` shows a message's content.
 #[test]
 fn findings_do_not_show_message_content() {
     let mut sender = Sender::new();

@@ -63,7 +63,6 @@ fn sorted_members_are_restored() {
     }
 }
 
-/// The removal of a null member and a changed member order are found together.
 #[test]
 fn member_order_and_removed_nulls_are_restored_together() {
     let body = format!("{{{ROOT}{REST}\"data\":{DATA}\"exchange\":null,{FEE}}}}}").replace("\"exchange\":null,", "");

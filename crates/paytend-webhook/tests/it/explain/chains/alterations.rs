@@ -80,7 +80,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
 fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
-    // Apply this alteration only to compact JSON. In any other JSON, writing it again would change the whitespace, too.
+    // Apply this alteration only to compact JSON. Any other JSON would also get different whitespace when it is written
+    // again.
     let is_compact = COMPACT.write(&read(body)?).into_bytes() == body;
     is_compact.then(|| COMPACT.write(&json).into_bytes())
 }
@@ -96,7 +97,7 @@ fn string(body: &[u8], ascii: bool) -> Option<Vec<u8>> {
     Some(if ascii { PYTHON.write(&text) } else { COMPACT.write(&text) }.into_bytes())
 }
 
-/// Percent-encodes text as in forms.
+/// Percent-encodes text as HTML forms do.
 fn percent(body: &[u8]) -> String {
     let encode = |byte: &u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(*byte).to_string(),
