@@ -263,7 +263,7 @@ impl Life {
 #[test]
 fn repeated_topups_move_money_and_are_replayed() {
     let mut life = Life::new(Timing::realistic());
-    life.step(&Action::Topup(1, 0, 500));
+    life.step(&Action::Topup(1, 1, 500));
     let (path, data) = life.last.clone().unwrap();
     for _ in 0..2 {
         // The `requestId` of the first request is used again.

@@ -119,7 +119,7 @@ async fn execute_duplicate_fault_carries_out_a_repeated_topup() {
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "3.00");
     let days = QueryPartnerTransactions::builder().begin_date("2000-01-01").end_date("2999-12-31").build();
     let listed = client.send(&days).await.unwrap();
-    let numbers = listed.data().trade_list.iter().flatten().map(|one| one.order_no.as_ref().unwrap().as_str());
+    let numbers = listed.trade_list.iter().flatten().map(|one| one.order_no.as_ref().unwrap().as_str());
     assert_eq!(numbers.collect::<Vec<_>>(), ["T-1"; 3]);
     assert!(sandbox.conserves_money());
     sandbox.clear_faults();
