@@ -16,7 +16,11 @@ pub(crate) const TESTS: [(&str, &str, &str); 9] = [
     (SQLITE, "300", "late::no_order_is_executed_twice_by_dispatchers_with_different_clocks"),
     (SQLITE, "40", "restored::no_order_is_executed_twice_or_lost_after_a_backup_is_restored"),
     ("paytend-outbox", "200", "lives::no_order_is_executed_twice_or_lost"),
-    ("paytend-cli", "400", "reconcile_outbox::exactly_the_planted_differences_are_reported_with_an_inbox_and_an_outbox"),
+    (
+        "paytend-cli",
+        "400",
+        "reconcile_outbox::exactly_the_planted_differences_are_reported_with_an_inbox_and_an_outbox",
+    ),
 ];
 
 /// Runs each test with its number of rounds.
