@@ -32,11 +32,12 @@ const JOB: &str = "crates/paytend-outbox/src/dispatcher/job.rs";
 const CONFIRMATIONS: &str = "crates/paytend-outbox/src/dispatcher/confirmations.rs";
 const HANDLING: &str = "crates/paytend-outbox/src/dispatcher/handling.rs";
 const OUTBOX_ROWS: &str = "crates/paytend-outbox/src/memory/rows.rs";
+const SQLITE_OUTBOX: &str = "crates/paytend-store-sqlite/src/outbox/mod.rs";
 const UPLOAD: &str = "crates/paytend-outbox/src/upload.rs";
 const PROGRESS: &str = "crates/paytend-outbox/src/progress.rs";
 const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
-const MUTANTS: [Mutant; 28] = [
+const MUTANTS: [Mutant; 29] = [
     Mutant {
         name: "notification is acknowledged before the commit",
         changes: &[(
@@ -233,6 +234,12 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "memory_store_conforms"),
     },
     Mutant {
+        name: "SQLite store does not check the lease of an order",
+        changes: &[(SQLITE_OUTBOX, ".filter(|stored| stored.progress.is_held(lease))", ".filter(|_| lease.fence > 0)")],
+        package: SQLITE,
+        tests: ("it", "sqlite_outbox_conforms"),
+    },
+    Mutant {
         name: "decided order is sent",
         changes: &[(PROGRESS, "if is_early || self.decision.is_some() || self.is_notified {", "if is_early {")],
         package: OUTBOX,
@@ -271,7 +278,7 @@ const MUTANTS: [Mutant; 28] = [
     Mutant {
         name: "order and the caller's change are in different transactions",
         changes: &[(
-            "crates/paytend-store-sqlite/src/outbox/mod.rs",
+            SQLITE_OUTBOX,
             "        let written = self.run(\"write\", move |transaction| match function(transaction) {\n",
             "        let written = self.run(\"write\", move |transaction| match {\n            \
              let value = function(transaction);\n            \
@@ -382,8 +389,8 @@ mod tests {
 
     #[test]
     fn long_tests_exist() {
-        for (_, filter) in soak::SQLITE {
-            assert!(has_test(SQLITE, filter), "{filter}");
+        for (package, _, name) in soak::TESTS {
+            assert!(has_test(package, name), "{name}");
         }
         assert!(!has_test(SQLITE, "orders::no_such_test"));
     }

@@ -28,6 +28,8 @@ impl AuditEvent {
     pub const BURY: &'static str = "bury";
     /// Erasing the notifications about an object.
     pub const ERASE: &'static str = "erase";
+    /// Copying a store to a new file.
+    pub const BACKUP: &'static str = "backup";
 
     /// Creates an event that has no notification ID and no detail.
     pub fn new(action: impl Into<Cow<'static, str>>, operator: impl Into<String>) -> Self {

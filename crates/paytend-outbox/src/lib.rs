@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod audit_log;
 pub mod dispatcher;
 mod error;
 mod memory;
@@ -19,6 +20,7 @@ pub mod testing;
 mod unreadable;
 mod upload;
 
+pub use audit_log::{OrderAuditQuery, RecordedAction};
 pub use dispatcher::{Dispatcher, DispatcherBuilder, EndedOrder, Ending, NotQueried};
 pub use error::{ActionError, BeginSendError, SubmitError, unknown_state};
 pub use memory::{MemoryOutbox, MemoryOutboxEffect, OutboxTransaction};

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use paytend_client::History;
 use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, StoreError};
 
+use crate::audit_log::{OrderAuditQuery, RecordedAction};
 use crate::error::{ActionError, BeginSendError, SubmitError};
 use crate::notice::OrderNotice;
 use crate::record::{
@@ -95,7 +96,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// The interface through which operators manage stored orders.
+/// The interface through which operators manage stored orders. The store records each operator action in its audit log,
+/// in the transaction of the action. A refused action is not recorded.
 pub trait OutboxAdmin: OutboxStore {
     /// Returns a page of orders without their content, sorted by ID.
     fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
@@ -145,7 +147,20 @@ pub trait OutboxAdmin: OutboxStore {
 
     /// Removes the request and the result of completed orders that were submitted before this time. The rows are kept,
     /// so that the order numbers cannot be reused. Returns the number of orders whose content was removed.
-    fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    ///
+    /// The action is recorded for each of these orders, in the transaction that removes the content. Each transaction
+    /// also records its number of orders, even if there is none.
+    fn drop_order_content(
+        &self,
+        before: SystemTime,
+        audit: Audit,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Returns recorded operator actions, latest first.
+    fn order_audit(
+        &self,
+        query: OrderAuditQuery,
+    ) -> impl Future<Output = Result<Vec<RecordedAction>, StoreError>> + Send;
 
     /// Checks the integrity of the orders. Returns a description of each problem.
     fn check_orders(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;

@@ -97,6 +97,16 @@ impl From<Failure> for Refusal {
     }
 }
 
+/// Returns an unsigned response that reports a failure.
+pub(crate) fn unsigned(failure: Failure) -> String {
+    bare(failure.code(), failure.message())
+}
+
+/// Returns an unsigned response.
+pub(crate) fn bare(code: &str, message: &str) -> String {
+    serde_json::json!({"respCode": code, "respMsg": message, "signType": "RSA"}).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

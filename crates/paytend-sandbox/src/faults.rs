@@ -39,6 +39,9 @@ pub enum FaultKind {
     RateLimit,
     /// The notifications that the request causes are posted before the response is sent.
     NotificationFirst,
+    /// The request is carried out even if its `requestId` was used before. A topup is carried out even if its `orderNo`
+    /// was used before, and moves the money again. Without this fault, the sandbox refuses such requests.
+    ExecuteDuplicate,
     /// The notification is posted twice.
     Duplicate,
     /// The notification is posted after the next pending notification, or one second later if none is pending.

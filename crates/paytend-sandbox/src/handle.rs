@@ -349,6 +349,15 @@ impl Sandbox {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }
 
+    /// Returns how many topups with this order number were carried out. The count is at most one, unless the
+    /// [`ExecuteDuplicate`](crate::FaultKind::ExecuteDuplicate) fault applied to a topup.
+    pub fn topup_count(&self, order_no: &str) -> usize {
+        self.core.look(|world| {
+            let topups = world.partners.get(self.partner_id()).map(|partner| &partner.topups);
+            topups.into_iter().flatten().filter(|(key, topup)| topup.order_no(key) == order_no).count()
+        })
+    }
+
     /// Returns whether no money has been created or lost since the start. This must be true even if faults were
     /// injected.
     pub fn conserves_money(&self) -> bool {

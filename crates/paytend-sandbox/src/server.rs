@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower_service::Service as _;
 
-use crate::failure::{Failure, Refusal};
+use crate::failure::{Failure, Refusal, bare, unsigned};
 use crate::faults::FaultKind;
 use crate::payload::not_an_object;
 use crate::runtime::core::{Core, Lost};
@@ -236,7 +236,7 @@ fn answer(
     body: &Bytes,
     faults: &[FaultKind],
 ) -> Result<String, NoAnswer> {
-    let heard = hear(core, uri.path(), operation, body)?;
+    let heard = hear(core, uri.path(), operation, body, faults)?;
     let (code, message) = match &heard.outcome {
         Ok(_) => ("00", "success".to_owned()),
         Err(refusal) => (refusal.failure.code(), refusal.message()),
@@ -288,7 +288,13 @@ fn answer(
     Ok(wire)
 }
 
-fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body: &[u8]) -> Result<Heard, NoAnswer> {
+fn hear(
+    core: &Core,
+    path: &str,
+    operation: Option<&'static OperationInfo>,
+    body: &[u8],
+    faults: &[FaultKind],
+) -> Result<Heard, NoAnswer> {
     let refused = |partner: &str, refusal: Refusal, unsigned: bool| Heard {
         partner: partner.to_owned(),
         sent: Side { wire: String::from_utf8_lossy(body).into_owned(), ..Side::default() },
@@ -352,6 +358,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
                     path: path.to_owned(),
                     request_id: request_id.to_owned(),
                     data: payload.to_owned(),
+                    duplicates: faults.contains(&FaultKind::ExecuteDuplicate),
                 })
                 .inspect(|_| tracing::debug!(operation = info.name, "operation called"))?;
             (findings(info, payload), outcome)
@@ -384,12 +391,4 @@ fn partner_of(body: &[u8]) -> Result<String, Failure> {
         return serde_json::from_slice::<Named>(body).map(|named| named.partner_id).map_err(|_| Failure::TooLarge);
     }
     danger_peek(body, Kind::Request, "partnerId").map(Option::unwrap_or_default).map_err(|_| Failure::Malformed)
-}
-
-fn unsigned(failure: Failure) -> String {
-    bare(failure.code(), failure.message())
-}
-
-fn bare(code: &str, message: &str) -> String {
-    serde_json::json!({"respCode": code, "respMsg": message, "signType": "RSA"}).to_string()
 }

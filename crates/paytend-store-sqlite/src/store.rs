@@ -114,7 +114,7 @@ impl SqliteStore {
         let connection = engine::open_reader(&options)?;
         let (waiting, clock) = (options.max_waiting, options.clock.clone());
         let lookups = Lookups::start(connection, waiting, Arc::clone(&counts), clock, queue.clone())?;
-        let clocks = outbox::Clocks::new(&options.clock);
+        let clocks = outbox::Clocks::default();
         let skipped = paytend_outbox::SkippedOrders::default();
         let shared = Shared { options, clocks, skipped, queue, lookups, counts, deadline, changed, reader };
         Ok(Self { shared: Arc::new(shared) })

@@ -69,6 +69,7 @@ const SCHEMAS: &[(&str, &[&str])] = &[
     ("outbox resume", &["outbox-pause"]),
     ("outbox stats", &["outbox-stats"]),
     ("outbox check", &["check"]),
+    ("outbox audit", &["outbox-audit"]),
     ("outbox drop-content", &["outbox-drop-content"]),
     ("outbox recover", &["outbox-recover", "outbox-recover-end"]),
     ("reconcile", &["reconcile"]),
@@ -353,6 +354,7 @@ fn outbox_command_output_matches_its_schemas() {
     checked("outbox-recover", &outbox(&["recover", "--why", "a test"]));
     let ended = outbox(&["recover", "--end", "--why", "a test"]);
     assert_eq!(checked("outbox-recover-end", &ended), json!({"ended": true}));
+    assert!(outbox(&["audit"]).lines().inspect(|line| drop(checked("outbox-audit", line))).count() >= 8);
     place.set_state("R-1", "newer");
     assert_eq!(outbox(&["list"]).lines().inspect(|line| drop(checked("outbox-list", line))).count(), 2);
     assert_eq!(checked("outbox-stats", &outbox(&["stats"]))["unreadable"], 1);

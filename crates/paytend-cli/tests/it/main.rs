@@ -3,6 +3,8 @@
 // Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
+#[cfg(unix)]
+mod audit;
 mod call;
 mod call_outcomes;
 #[cfg(unix)]

@@ -89,9 +89,10 @@ fn exactly_the_planted_differences_are_reported_with_an_inbox_and_an_outbox() {
             expected.push((outcome.to_owned(), number.to_owned(), fields.to_owned()));
         };
         place.send(&life, "O-first", "50.00").await;
-        for index in 0..30 {
+        // `cargo xtask soak` sets a larger number of rounds.
+        for index in 0..std::env::var("PAYTEND_FAULT_ROUNDS").map_or(30, |rounds| rounds.parse().unwrap()) {
             let (number, amount) = (format!("O-{index}"), format!("1.{:02}", random.below(100)));
-            match random.below(11) {
+            match random.below(12) {
                 0 => {
                     let lost =
                         [FaultKind::ResetAfter, FaultKind::ResetBefore, FaultKind::HalfBody][random.below(3)].clone();
@@ -128,6 +129,7 @@ fn exactly_the_planted_differences_are_reported_with_an_inbox_and_an_outbox() {
                     expect("only_provider", &trade, "");
                     expect("unresolved", "", "");
                 }
+                10 => place.crash_and_send(&life, &number, &amount, &random).await,
                 8 | 9 => drop(life.use_card(random.below(2) == 0, 1 + random.below(20)).await),
                 _ => place.send(&life, &number, &amount).await,
             }
@@ -167,11 +169,25 @@ impl Orders {
         self.dispatch(number).await;
     }
 
+    fn dispatcher(&self) -> Dispatcher<SqliteStore> {
+        let dispatcher = Dispatcher::builder(self.outbox.clone()).poll_interval(Duration::from_millis(20));
+        // With a short lease, the order of an aborted dispatcher is soon processed again.
+        dispatcher.on::<Topup, _, _>(ignore).lease(Duration::from_secs(2)).build()
+    }
+
+    /// Submits an order, aborts a dispatcher while it sends the order, and then runs another dispatcher.
+    async fn crash_and_send(&self, life: &Life, number: &str, amount: &str, random: &Seeded) {
+        self.submit(life, number, amount).await;
+        let crashing = tokio::spawn(self.dispatcher().run(std::future::pending()));
+        tokio::time::sleep(Duration::from_millis(random.below(40) as u64)).await;
+        crashing.abort();
+        self.dispatch(number).await;
+    }
+
     /// Runs a dispatcher until the outcome of an order is known and handled.
     async fn dispatch(&self, number: &str) {
-        let dispatcher = Dispatcher::builder(self.outbox.clone()).poll_interval(Duration::from_millis(20));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let dispatching = tokio::spawn(dispatcher.on::<Topup, _, _>(ignore).build().run(async {
+        let dispatching = tokio::spawn(self.dispatcher().run(async {
             let _ = stopped.await;
         }));
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -63,7 +63,7 @@ fn faults_can_be_set_listed_and_removed() {
     let misspelled = controlled.run(&["fault", "set", "topup:resetAftr"]);
     assert!(misspelled.code == 2 && misspelled.stderr.contains("did you mean `resetAfter`?"), "{}", misspelled.stderr);
     let kinds = run(&["sandbox", "fault", "kinds"], b"").stdout;
-    assert!(kinds.lines().count() == 16 && kinds.contains("resetAfter"), "{kinds}");
+    assert!(kinds.lines().count() == 17 && kinds.contains("resetAfter"), "{kinds}");
     let kinds = run(&["sandbox", "fault", "kinds", "--json"], b"").stdout;
     assert!(kinds.lines().all(|line| crate::schema::checked("fault-kinds", line)["effect"].is_string()));
 }

@@ -6,6 +6,7 @@ mod accepting;
 mod completing;
 mod keys;
 mod memory;
+mod operators;
 mod service;
 mod support;
 mod worker;

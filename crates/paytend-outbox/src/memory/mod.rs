@@ -11,6 +11,7 @@ use paytend_client::History;
 use paytend_inbox::{FinishError, HandlerError, Lease, Mac, SealedPayload, StoreError, StoreErrorKind};
 use tokio::sync::Notify;
 
+use crate::audit_log::{OrderAuditQuery, RecordedAction};
 use crate::error::{ActionError, BeginSendError, SubmitError};
 use crate::notice::OrderNotice;
 use crate::record::{
@@ -209,7 +210,8 @@ impl OutboxAdmin for MemoryOutbox {
     }
 
     async fn show_order(&self, number: String, viewer: Option<String>) -> Result<Option<OrderEntry>, StoreError> {
-        Ok(self.rows().show(&number, viewer))
+        let now = self.now();
+        Ok(self.rows().show(now, &number, viewer))
     }
 
     async fn act_on_order(
@@ -248,8 +250,12 @@ impl OutboxAdmin for MemoryOutbox {
         Ok(self.change(|rows, now| rows.end_recovery(now, audit)))
     }
 
-    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
-        Ok(self.change(|rows, _| rows.drop_content(millis(before))))
+    async fn drop_order_content(&self, before: SystemTime, audit: Audit) -> Result<u64, StoreError> {
+        Ok(self.change(|rows, now| rows.drop_content(now, millis(before), &audit)))
+    }
+
+    async fn order_audit(&self, query: OrderAuditQuery) -> Result<Vec<RecordedAction>, StoreError> {
+        Ok(self.rows().audit(&query))
     }
 
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {

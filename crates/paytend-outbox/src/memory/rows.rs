@@ -6,6 +6,7 @@ use std::time::Duration;
 use paytend_client::History;
 use paytend_inbox::{FinishError, Id, Lease, Mac, SealedPayload};
 
+use crate::audit_log::{OrderAuditQuery, RecordedAction};
 use crate::error::{ActionError, BeginSendError, SubmitError, illegal};
 use crate::notice::OrderNotice;
 use crate::progress::Progress;
@@ -23,10 +24,8 @@ pub(super) struct Rows {
     by_number: HashMap<String, i64>,
     pauses: BTreeMap<String, Pause>,
     recovering_since: Option<i64>,
-    /// The audit entries that do not concern a single order.
-    audit: Vec<AuditEntry>,
-    /// The IDs of orders whose content was shown, each with the viewer's name.
-    viewed: Vec<(i64, String)>,
+    /// The operator actions, each with the ID of its order, if it concerns a single order.
+    audit: Vec<(Option<i64>, AuditEntry)>,
 }
 
 #[derive(Clone)]
@@ -35,7 +34,6 @@ pub(super) struct Row {
     request: Option<SealedPayload>,
     result: Option<SealedPayload>,
     submitted_at: i64,
-    audit: Vec<AuditEntry>,
     pub(super) progress: Progress,
 }
 
@@ -72,7 +70,6 @@ impl Rows {
             request: Some(order.request.clone()),
             result: None,
             submitted_at: now,
-            audit: Vec::new(),
             progress,
         };
         self.rows.insert(id, row);
@@ -188,29 +185,37 @@ impl Rows {
         page
     }
 
-    pub(super) fn show(&mut self, number: &str, viewer: Option<String>) -> Option<OrderEntry> {
+    /// Adds an operator action to the audit log.
+    fn record(&mut self, now: i64, id: Option<i64>, action: impl Into<String>, audit: Audit) {
+        self.audit.push((id, AuditEntry::new(system_time(now), action.into(), audit)));
+    }
+
+    pub(super) fn show(&mut self, now: i64, number: &str, viewer: Option<String>) -> Option<OrderEntry> {
         let id = *self.by_number.get(number)?;
+        if let Some(who) = viewer {
+            self.record(now, Some(id), "show", Audit { who, why: String::new() });
+        }
         let row = self.rows.get(&id)?;
-        self.viewed.extend(viewer.map(|viewer| (id, viewer)));
-        let (request, result, audit) = (row.request.clone(), row.result.clone(), row.audit.clone());
+        let (request, result) = (row.request.clone(), row.result.clone());
+        let audit = self.audit.iter().filter(|(of, _)| *of == Some(id)).map(|(_, entry)| entry.clone()).collect();
         Some(OrderEntry { request, result, audit, ..row.entry(id) })
     }
 
     pub(super) fn act(&mut self, now: i64, number: &str, action: Action, audit: Audit) -> Result<(), ActionError> {
-        let row = self.by_number.get(number).and_then(|id| self.rows.get_mut(id)).ok_or(ActionError::Absent)?;
-        row.progress.act(now, action)?;
-        row.audit.push(AuditEntry::new(system_time(now), action.as_str().to_owned(), audit));
+        let id = *self.by_number.get(number).ok_or(ActionError::Absent)?;
+        self.rows.get_mut(&id).ok_or(ActionError::Absent)?.progress.act(now, action)?;
+        self.record(now, Some(id), action.as_str(), audit);
         Ok(())
     }
 
     pub(super) fn pause(&mut self, now: i64, operation: String, audit: Audit) {
-        self.audit.push(AuditEntry::new(system_time(now), format!("pause {operation}"), audit.clone()));
+        self.record(now, None, format!("pause {operation}"), audit.clone());
         let pause = Pause::new(operation.clone(), system_time(now), audit);
         self.pauses.entry(operation).or_insert(pause);
     }
 
     pub(super) fn resume(&mut self, now: i64, operation: &str, audit: Audit) -> bool {
-        self.audit.push(AuditEntry::new(system_time(now), format!("resume {operation}"), audit));
+        self.record(now, None, format!("resume {operation}"), audit);
         self.pauses.remove(operation).is_some()
     }
 
@@ -239,26 +244,51 @@ impl Rows {
     }
 
     pub(super) fn recover(&mut self, now: i64, audit: Audit) -> u64 {
-        let mut recovered = 0;
         self.recovering_since.get_or_insert(now);
-        for row in self.rows.values_mut() {
-            if row.progress.recover(now, row.facts.not_before.map(millis)) {
-                recovered += 1;
-                row.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone()));
-            }
+        let recover =
+            |(id, row): (&i64, &mut Row)| row.progress.recover(now, row.facts.not_before.map(millis)).then_some(*id);
+        let recovered: Vec<i64> = self.rows.iter_mut().filter_map(recover).collect();
+        for id in &recovered {
+            self.record(now, Some(*id), "recover", audit.clone());
         }
-        self.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit));
-        recovered
+        self.record(now, None, "recover", audit);
+        recovered.len() as u64
     }
 
     pub(super) fn end_recovery(&mut self, now: i64, audit: Audit) -> bool {
-        self.audit.push(AuditEntry::new(system_time(now), "end recovery".to_owned(), audit));
+        self.record(now, None, "end recovery", audit);
         self.recovering_since.take().is_some()
     }
 
-    pub(super) fn drop_content(&mut self, before: i64) -> u64 {
-        let old = self.rows.values_mut().filter(|row| !row.progress.is_open && row.submitted_at < before);
-        let kept = old.filter(|row| row.request.is_some() || row.result.is_some());
-        kept.map(|row| (row.request, row.result) = (None, None)).count() as u64
+    pub(super) fn drop_content(&mut self, now: i64, before: i64, audit: &Audit) -> u64 {
+        let old = self.rows.iter_mut().filter(|(_, row)| !row.progress.is_open && row.submitted_at < before);
+        let kept = old.filter(|(_, row)| row.request.is_some() || row.result.is_some());
+        let dropped = kept.map(|(id, row)| {
+            (row.request, row.result) = (None, None);
+            *id
+        });
+        let dropped: Vec<i64> = dropped.collect();
+        for id in &dropped {
+            self.record(now, Some(*id), AuditEntry::DROP_CONTENT, audit.clone());
+        }
+        let count = dropped.len() as u64;
+        let entry = AuditEntry::dropped_content(system_time(now), system_time(before), count, audit.clone());
+        self.audit.push((None, entry));
+        count
+    }
+
+    pub(super) fn audit(&self, query: &OrderAuditQuery) -> Vec<RecordedAction> {
+        let number_of = |id: &i64| self.rows.get(id).map(|row| row.facts.number.clone());
+        let action = |(index, (id, entry)): (usize, &(Option<i64>, AuditEntry))| {
+            let number = i64::try_from(index + 1).unwrap_or(i64::MAX);
+            RecordedAction::new(number, id.as_ref().and_then(number_of), entry.clone())
+        };
+        let latest_first = self.audit.iter().enumerate().rev().map(action);
+        latest_first
+            .filter(|action| query.before.is_none_or(|before| action.number < before))
+            .filter(|action| query.since.is_none_or(|since| action.entry.at >= since))
+            .filter(|action| query.order.is_none() || query.order == action.order)
+            .take(query.limit)
+            .collect()
     }
 }

@@ -3,6 +3,7 @@
 //! Implement [`Harness`] for a store and call [`conformance`] and [`random_history`] in its tests. Both panic with a
 //! message if the store breaks the contract of [`OutboxStore`].
 
+mod audit;
 mod case;
 mod history;
 mod operators;
@@ -73,6 +74,7 @@ pub async fn conformance<H: Harness>(harness: &H) {
     suite::run(harness).await;
     operators::run(harness).await;
     unreadable::run(harness).await;
+    audit::run(harness).await;
 }
 
 /// The harness for the in-memory store.

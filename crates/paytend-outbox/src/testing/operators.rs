@@ -38,7 +38,7 @@ async fn content_of_completed_orders_is_removed_after_its_retention<H: Harness>(
     case.finish(&later).await;
     let before = harness.now(&case.store).await - Duration::from_secs(25);
     for expected in [1, 0] {
-        assert_eq!(case.store.drop_order_content(before).await.unwrap(), expected);
+        assert_eq!(case.store.drop_order_content(before, audit()).await.unwrap(), expected);
     }
     for (number, kept) in [("done", false), ("open", true), ("later", true)] {
         assert_eq!(case.entry(number).await.request.is_some(), kept, "{number}");

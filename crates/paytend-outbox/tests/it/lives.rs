@@ -69,7 +69,8 @@ const FAULTS: [Fault; 12] = [
 #[tokio::test(start_paused = true)]
 async fn no_order_is_executed_twice_or_lost() {
     let random = Arc::new(Seeded::new());
-    for _ in 0..3 {
+    // `cargo xtask soak` sets a larger number of rounds.
+    for _ in 0..std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap()) {
         let world = World::new().await;
         let choosing = Arc::clone(&random);
         world.provider.choose(Some(Box::new(move || FAULTS[choosing.below(FAULTS.len())])));

@@ -87,7 +87,7 @@ fn of_partner(partner: &Partner, personal: bool) -> Value {
         .iter()
         .map(|(order, topup)| {
             json!({
-                "orderNo": order, "cardId": topup.card, "amount": topup.amount.to_string(), "currency": topup.currency,
+                "orderNo": topup.order_no(order), "cardId": topup.card, "amount": topup.amount.to_string(), "currency": topup.currency,
                 "state": topup.state, "at": topup.at,
             })
         })

@@ -39,6 +39,7 @@ export const KINDS = [
   ["unsignedSuccess", CALL, false, "The call is carried out, and the response reports success without a signature."],
   ["rateLimit", CALL, false, "The response has status 429 and Retry-After. The call is not carried out."],
   ["notificationFirst", CALL, false, "The notifications that the call causes are sent before the response."],
+  ["executeDuplicate", CALL, false, "The call is carried out even if its requestId or orderNo was used before."],
   ["duplicate", NOTIFICATION, false, "The notification is sent twice."],
   ["reorder", NOTIFICATION, false,
     "The notification is sent after the next pending notification, or one second later if none is pending."],

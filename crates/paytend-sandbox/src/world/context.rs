@@ -13,6 +13,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Millis,
     pub(crate) settings: &'a Settings,
     pub(crate) outbox: &'a mut Outbox,
+    /// Whether a fault accepts an `orderNo` that was used before.
+    pub(crate) accepts_duplicates: bool,
 }
 
 impl Context<'_> {

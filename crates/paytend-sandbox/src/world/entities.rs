@@ -125,6 +125,16 @@ pub(crate) struct Topup {
     pub(crate) currency: String,
     pub(crate) state: TopupState,
     pub(crate) at: Millis,
+    /// The `orderNo`, if an earlier topup has the same one. The key of this topup is then a different text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeats: Option<String>,
+}
+
+impl Topup {
+    /// Returns the `orderNo` of the topup with this key.
+    pub(crate) fn order_no<'t>(&'t self, key: &'t str) -> &'t str {
+        self.repeats.as_deref().unwrap_or(key)
+    }
 }
 
 /// The code for an authorization.

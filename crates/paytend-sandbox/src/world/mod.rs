@@ -41,8 +41,16 @@ pub(crate) enum Event {
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
     /// An import, which replaces the state with an exported state.
     Imported { at: Millis, world: String },
-    /// A partner's request.
-    Call { at: Millis, partner: String, path: String, request_id: String, data: String },
+    /// A partner's request. `duplicates` is set if a fault accepts a `requestId` or an `orderNo` that was used before.
+    Call {
+        at: Millis,
+        partner: String,
+        path: String,
+        request_id: String,
+        data: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        duplicates: bool,
+    },
     /// The passing of time, which runs due audits, topups and fees.
     Due { at: Millis },
     /// A trigger from the control interface or from a test.
@@ -89,9 +97,9 @@ impl World {
                 self.pass(at);
                 Ok(String::new())
             }
-            Event::Call { at, partner, path, request_id, data } => {
+            Event::Call { at, partner, path, request_id, data, duplicates } => {
                 self.pass(at);
-                self.call(&partner, &path, request_id, &data)
+                self.call(&partner, &path, request_id, &data, duplicates)
             }
             Event::Due { at } => {
                 self.pass(at);
@@ -160,12 +168,22 @@ impl World {
         Ok(String::new())
     }
 
-    fn call(&mut self, partner: &str, path: &str, request_id: String, data: &str) -> Result<String, Refusal> {
+    fn call(
+        &mut self,
+        partner: &str,
+        path: &str,
+        request_id: String,
+        data: &str,
+        duplicates: bool,
+    ) -> Result<String, Refusal> {
         let known = self.partners.get_mut(partner).ok_or(Failure::UnknownPartner)?;
-        if !known.requests.insert(request_id) {
+        if !known.requests.insert(request_id) && !duplicates {
             return Err(Failure::DuplicateRequest.into());
         }
-        let answer = self.with(partner, |partner, context| dispatch::call(partner, context, path, data));
+        let answer = self.with(partner, |partner, context| {
+            context.accepts_duplicates = duplicates;
+            dispatch::call(partner, context, path, data)
+        });
         // With zero delays, everything that an operation starts has finished before the response is sent.
         self.pass(self.now);
         answer
@@ -177,7 +195,13 @@ impl World {
         work: impl FnOnce(&mut Partner, &mut Context<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let partner = self.partners.get_mut(id).ok_or(Failure::UnknownPartner)?;
-        let mut context = Context { partner: id, now: self.now, settings: &self.settings, outbox: &mut self.outbox };
+        let mut context = Context {
+            partner: id,
+            now: self.now,
+            settings: &self.settings,
+            outbox: &mut self.outbox,
+            accepts_duplicates: false,
+        };
         work(partner, &mut context)
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use paytend_client::{Client, Environment, ErrorKind, Outcome, RetryPolicy};
-use paytend_model::issuing::{CreateCardholder, QueryPartnerBalance, QueryTopupResult, Topup};
+use paytend_model::issuing::{
+    CreateCardholder, QueryPartnerBalance, QueryPartnerTransactions, QueryTopupResult, Topup,
+};
 use paytend_sandbox::{Fault, FaultKind, Sandbox, TopupState};
 
 use crate::client;
@@ -94,6 +96,34 @@ async fn notification_first_fault_posts_notification_before_response() {
     client.call("createCardholder", &crate::cardholder()).await.unwrap();
     // The test does not have to wait, because the notification arrived before the response.
     assert_eq!(came.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn execute_duplicate_fault_carries_out_a_repeated_topup() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox);
+    let [prepared, again] = [(); 2].map(|()| client.prepare(&topup("T-1")).unwrap());
+    let send = async |prepared| client.send_prepared(prepared, Duration::from_secs(30)).await;
+    send(&prepared).await.unwrap();
+    for (request, code) in [(&prepared, "S006"), (&again, "S103")] {
+        assert_eq!(send(request).await.unwrap_err().api_code(), Some(code));
+    }
+    sandbox.fault(Fault::on_all_calls(FaultKind::ExecuteDuplicate)).unwrap();
+    assert_eq!(sandbox.topup_count("T-1"), 1);
+    for (request, count) in [(&prepared, 2), (&again, 3)] {
+        let response = send(request).await.unwrap();
+        assert_eq!(response.data().order_no.as_ref().unwrap().as_str(), "T-1");
+        assert_eq!((sandbox.topup_count("T-1"), sandbox.topup("T-1")), (count, Some(TopupState::Succeeded)));
+    }
+    assert_eq!(sandbox.topup_count("T-2"), 0);
+    assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "3.00");
+    let days = QueryPartnerTransactions::builder().begin_date("2000-01-01").end_date("2999-12-31").build();
+    let listed = client.send(&days).await.unwrap();
+    let numbers = listed.trade_list.iter().flatten().map(|one| one.order_no.as_ref().unwrap().as_str());
+    assert_eq!(numbers.collect::<Vec<_>>(), ["T-1"; 3]);
+    assert!(sandbox.conserves_money());
+    sandbox.clear_faults();
+    assert_eq!(send(&prepared).await.unwrap_err().api_code(), Some("S006"));
 }
 
 /// Under random faults, each order is sent until a query finds it. Each order moves money exactly once.

@@ -4,15 +4,16 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderPage, OrderQuery, OrderStats, OutboxAdmin, Pause,
-    Recovered, State, millis, system_time, unreadable_problem,
+    Action, ActionError, Audit, AuditEntry, OrderAuditQuery, OrderEntry, OrderPage, OrderQuery, OrderStats,
+    OutboxAdmin, Pause, RecordedAction, Recovered, State, millis, system_time, unreadable_problem,
 };
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use crate::error::OpError;
 use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
-use crate::rows::{count, get, limit};
+use crate::rows::{count, get, limit, text};
 use crate::store::PostgresStore;
 
 /// The maximum number of orders that one transaction changes.
@@ -144,11 +145,12 @@ impl OutboxAdmin for PostgresStore {
         .await
     }
 
-    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
-        let (before, mut dropped) = (millis(before), 0);
+    async fn drop_order_content(&self, before: SystemTime, audit: Audit) -> Result<u64, StoreError> {
+        let mut dropped = 0;
         loop {
+            let audit = audit.clone();
             let count = self.write("remove the content of orders", move |transaction| {
-                Box::pin(async move { drop_content(transaction, before).await })
+                Box::pin(async move { drop_content(transaction, before, audit).await })
             });
             let count = count.await?;
             dropped += count;
@@ -156,6 +158,13 @@ impl OutboxAdmin for PostgresStore {
                 return Ok(dropped);
             }
         }
+    }
+
+    async fn order_audit(&self, query: OrderAuditQuery) -> Result<Vec<RecordedAction>, StoreError> {
+        self.write("read the audit log", move |transaction| {
+            Box::pin(async move { rows::audit_log(transaction, &query).await })
+        })
+        .await
     }
 
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
@@ -269,11 +278,22 @@ pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Op
     Ok(Some(i64::from_be_bytes(bytes)))
 }
 
-async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, OpError> {
+/// Removes the content of some completed orders, and records the removal. Returns their number.
+async fn drop_content(transaction: &Transaction<'_>, before: SystemTime, audit: Audit) -> Result<u64, OpError> {
     let sql = "WITH old AS MATERIALIZED (SELECT DISTINCT p.id FROM paytend_order_part p \
          JOIN paytend_order o ON o.id = p.id WHERE NOT o.is_open AND o.submitted_at < $1 LIMIT $2), \
-         dropped AS (DELETE FROM paytend_order_part p USING old WHERE p.id = old.id) SELECT count(*) FROM old";
-    count(&transaction.query_one(sql, &[&before, &limit(CHUNK)]).await?, 0)
+         deleted AS (DELETE FROM paytend_order_part p USING old WHERE p.id = old.id RETURNING p.id), \
+         dropped AS (SELECT DISTINCT id FROM deleted ORDER BY id), \
+         recorded AS (INSERT INTO paytend_order_audit (at, id, action, who, why) \
+         SELECT $3::bigint, id, $4::text, $5::text, $6::text FROM dropped) SELECT count(*) FROM dropped";
+    let now = rows::now(transaction).await?;
+    let (who, why) = (text(&audit.who).into_owned(), text(&audit.why).into_owned());
+    let parameters: [&(dyn ToSql + Sync); 6] =
+        [&millis(before), &limit(CHUNK), &now, &AuditEntry::DROP_CONTENT, &who, &why];
+    let dropped = count(&transaction.query_one(sql, &parameters).await?, 0)?;
+    let entry = AuditEntry::dropped_content(system_time(now), before, dropped, audit);
+    rows::audit(transaction, None, &entry).await?;
+    Ok(dropped)
 }
 
 async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<Recovered, OpError> {

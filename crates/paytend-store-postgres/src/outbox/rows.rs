@@ -5,12 +5,13 @@ use std::time::Duration;
 use paytend_client::{History, SendResult};
 use paytend_inbox::{FinishError, Mac, SealedPayload, StoreError, StoreErrorKind};
 use paytend_outbox::{
-    AuditEntry, Decision, OrderEntry, OrderFacts, Progress, State, UnreadableOrder, millis, system_time,
+    Audit, AuditEntry, Decision, OrderAuditQuery, OrderEntry, OrderFacts, Progress, RecordedAction, State,
+    UnreadableOrder, millis, system_time,
 };
 use tokio_postgres::{Row, Transaction};
 
 use crate::error::OpError;
-use crate::rows::{get, text};
+use crate::rows::{get, limit, text};
 
 /// The columns of an order that [`stored`] reads.
 const COLUMNS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.order_key, o.not_before, o.traceparent, \
@@ -281,4 +282,23 @@ pub(super) async fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry:
         [&millis(entry.at), &id, &entry.action, &text(&entry.audit.who), &text(&entry.audit.why)];
     transaction.execute(sql, &row).await?;
     Ok(())
+}
+
+/// Returns recorded operator actions, latest first.
+pub(super) async fn audit_log(
+    transaction: &Transaction<'_>,
+    query: &OrderAuditQuery,
+) -> Result<Vec<RecordedAction>, OpError> {
+    let sql = "SELECT a.number, o.number, a.at, a.action, a.who, a.why FROM paytend_order_audit a \
+         LEFT JOIN paytend_order o ON o.id = a.id WHERE a.number < $1 AND a.at >= $2 \
+         AND ($3::text IS NULL OR o.number = $3) ORDER BY a.number DESC LIMIT $4";
+    let (before, since) = (query.before.unwrap_or(i64::MAX), query.since.map_or(i64::MIN, millis));
+    let rows = transaction.query(sql, &[&before, &since, &query.order, &limit(query.limit)]).await?;
+    let mut recorded = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let audit = Audit { who: get(row, 4)?, why: get(row, 5)? };
+        let entry = AuditEntry::new(system_time(get(row, 2)?), get(row, 3)?, audit);
+        recorded.push(RecordedAction::new(get(row, 0)?, get(row, 1)?, entry));
+    }
+    Ok(recorded)
 }

@@ -16,7 +16,7 @@ use crate::server::{Server, execute};
 use crate::support::{EFFECTS, open};
 
 fn client(sandbox: &Sandbox) -> Client {
-    let resolution = Resolution::local_sandbox().settle_time(Duration::from_millis(200)).max_sends(20);
+    let resolution = Resolution::local_sandbox().settle_time(Duration::from_secs(1)).max_sends(20);
     let keyring = sandbox.partner_keyring().unwrap();
     let builder = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring);
     builder.resolution(resolution).attempt_timeout(Duration::from_secs(10)).build().unwrap()
@@ -71,6 +71,7 @@ async fn server_crashes_lose_no_order_and_execute_no_order_twice() {
     for (fault, percent) in [(FaultKind::ResetBefore, 10), (FaultKind::ResetAfter, 10), (FaultKind::Html502, 5)] {
         sandbox.fault(Fault::on_all_calls(fault).percent(percent)).unwrap();
     }
+    sandbox.fault(Fault::on_all_calls(FaultKind::ExecuteDuplicate)).unwrap();
     let config = server.database().await;
     execute(&config, EFFECTS).await;
     execute(&config, "CREATE TABLE book (number text PRIMARY KEY)").await;
@@ -100,6 +101,7 @@ async fn server_crashes_lose_no_order_and_execute_no_order_twice() {
         server.run().await;
     }
     sandbox.clear_faults();
+    sandbox.fault(Fault::on_all_calls(FaultKind::ExecuteDuplicate)).unwrap();
     let store = outboxes[0].store();
     let deadline = Instant::now() + Duration::from_secs(120);
     let entries = loop {
@@ -118,6 +120,7 @@ async fn server_crashes_lose_no_order_and_execute_no_order_twice() {
         let is_executed = matches!(entry.progress.state, State::Responded | State::Found);
         let topup = sandbox.topup(&entry.facts.number);
         assert_eq!(topup, is_executed.then_some(TopupState::Succeeded), "{:?}", entry.progress);
+        assert!(sandbox.topup_count(&entry.facts.number) <= 1, "executed twice: {:?}", entry.progress);
     }
     let executed = entries.iter().filter(|entry| sandbox.topup(&entry.facts.number).is_some()).count();
     let balance = sandbox.card(sandbox.card_id()).unwrap().balance().to_string();

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderPage, OrderQuery, OrderStats, OutboxAdmin, Pause,
-    Recovered, State, millis, system_time, unreadable_problem,
+    Action, ActionError, Audit, AuditEntry, OrderAuditQuery, OrderEntry, OrderPage, OrderQuery, OrderStats,
+    OutboxAdmin, Pause, RecordedAction, Recovered, State, millis, system_time, unreadable_problem,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -146,15 +146,25 @@ impl OutboxAdmin for SqliteStore {
         .await
     }
 
-    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
-        let (before, mut dropped, mut after) = (millis(before), 0, i64::MIN);
+    async fn drop_order_content(&self, before: SystemTime, audit: Audit) -> Result<u64, StoreError> {
+        let (mut dropped, mut last) = (0, None);
         loop {
-            let found = self.read("find orders with content", move |connection| droppable(connection, before, after));
+            let (time, after) = (millis(before), last.unwrap_or(i64::MIN));
+            let found = self.read("find orders with content", move |connection| droppable(connection, time, after));
             let ids = found.await?;
-            let Some(last) = ids.last() else { return Ok(dropped) };
-            after = *last;
-            dropped += self.write(move |transaction| drop_content(transaction, &ids)).await?;
+            if ids.is_empty() && last.is_some() {
+                return Ok(dropped);
+            }
+            // If no order has content, this is recorded too.
+            last = Some(ids.last().copied().unwrap_or(i64::MAX));
+            let (clock, audit) = (self.shared.options.clock.clone(), audit.clone());
+            let now = move || system_time(clock.now());
+            dropped += self.write(move |transaction| drop_content(transaction, now(), &ids, before, &audit)).await?;
         }
+    }
+
+    async fn order_audit(&self, query: OrderAuditQuery) -> Result<Vec<RecordedAction>, StoreError> {
+        self.read("read the audit log", move |connection| rows::audit_log(connection, &query)).await
     }
 
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
@@ -265,17 +275,28 @@ fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64
         .collect()
 }
 
-/// Removes the content of these orders, unless they are no longer completed. Returns the number of orders whose content
-/// was removed.
-fn drop_content(transaction: &Transaction<'_>, ids: &[i64]) -> Result<u64, rusqlite::Error> {
+/// Removes the content of these orders, unless they are no longer completed, and records the removal. Returns the number
+/// of orders whose content was removed.
+fn drop_content(
+    transaction: &Transaction<'_>,
+    now: SystemTime,
+    ids: &[i64],
+    before: SystemTime,
+    audit: &Audit,
+) -> Result<u64, rusqlite::Error> {
     let mut statement = transaction.prepare_cached(
         "DELETE FROM paytend_order_part WHERE id = ?1 \
          AND EXISTS (SELECT 1 FROM paytend_order o WHERE o.id = ?1 AND o.is_open = 0)",
     )?;
     let mut dropped = 0;
     for id in ids {
-        dropped += u64::from(statement.execute([id])? > 0);
+        if statement.execute([id])? > 0 {
+            dropped += 1;
+            let entry = AuditEntry::new(now, AuditEntry::DROP_CONTENT.to_owned(), audit.clone());
+            rows::audit(transaction, Some(*id), &entry)?;
+        }
     }
+    rows::audit(transaction, None, &AuditEntry::dropped_content(now, before, dropped, audit.clone()))?;
     Ok(dropped)
 }
 

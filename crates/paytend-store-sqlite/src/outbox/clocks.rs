@@ -3,8 +3,8 @@
 //! Each process reads the system clock when it opens the store. If the system clock is changed between two openings,
 //! one process can consider a lease of the other process expired too early, and could send the same order. Therefore,
 //! claims record their time, and a process stops claiming orders when it detects a different clock. A new process
-//! cannot compare its clock with existing leases, so it does not take over leases until it has run for the length of a
-//! lease.
+//! cannot compare its clock with existing leases, so it does not take over leases until the length of a lease has passed
+//! since its first claim. From that claim on, a process with a different clock claims no orders.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,28 +12,29 @@ use std::time::Duration;
 use paytend_inbox::{StoreError, StoreErrorKind};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use crate::clock::Clock;
 use crate::error::OpError;
 
 /// The name under which the time of the latest claim is stored.
 const NAME: &str = "outbox clock";
 
-/// The accepted difference between two clocks, in milliseconds.
-const TOLERANCE: i64 = 5_000;
+/// The maximum accepted difference between two clocks, in milliseconds. It is at most a third of the lease, because a send
+/// ends after at most two thirds of the lease.
+const MAX_TOLERANCE: i64 = 5_000;
 
 /// The recorded times that this process has written or read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     /// The time that this process recorded last.
     recorded: Option<i64>,
+    /// The time of this process's first claim.
+    first_claim: Option<i64>,
     /// A recorded time that is ahead of this process's clock, and the time at which this process first read it.
     ahead: Option<(i64, i64)>,
 }
 
 /// Compares this process's clock with the clocks of other processes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Clocks {
-    started: i64,
     seen: Mutex<Seen>,
 }
 
@@ -48,10 +49,6 @@ pub(super) struct Permit {
 }
 
 impl Clocks {
-    pub(crate) fn new(clock: &Clock) -> Self {
-        Self { started: clock.now(), seen: Mutex::default() }
-    }
-
     /// Compares the clocks before a claim.
     pub(super) fn check(&self, transaction: &Transaction<'_>, now: i64, lease: Duration) -> Result<Permit, OpError> {
         let latest = transaction
@@ -60,13 +57,14 @@ impl Clocks {
             .optional()?
             .map(i64::from_be_bytes);
         let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let tolerance = MAX_TOLERANCE.min(lease / 3);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_ahead = latest.is_some_and(|latest| latest > now.saturating_add(TOLERANCE));
+        let is_ahead = latest.is_some_and(|latest| latest > now.saturating_add(tolerance));
         if !is_ahead {
             seen.ahead = None;
         }
         if let Some(recorded) = seen.recorded {
-            let is_behind = latest.is_none_or(|latest| latest < recorded.saturating_sub(TOLERANCE));
+            let is_behind = latest.is_none_or(|latest| latest < recorded.saturating_sub(tolerance));
             if is_ahead || is_behind {
                 return Err(differs("restart this process, so that it reads the system clock again"));
             }
@@ -81,7 +79,7 @@ impl Clocks {
             }
         }
         Ok(Permit {
-            takes_over: now.saturating_sub(self.started) >= lease,
+            takes_over: seen.first_claim.is_some_and(|first| now.saturating_sub(first) >= lease),
             time: latest.filter(|_| !is_ahead).map_or(now, |latest| latest.max(now)),
             is_first: seen.recorded.is_none(),
         })
@@ -107,6 +105,7 @@ impl Clocks {
     pub(super) fn committed(&self, recorded: Option<i64>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.recorded = recorded.max(seen.recorded);
+        seen.first_claim = seen.first_claim.or(recorded);
     }
 }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use paytend_client::{History, SendResult};
 use paytend_inbox::{Mac, SealedPayload};
-use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, UnreadableOrder, millis, system_time};
+use paytend_outbox::{
+    Audit, AuditEntry, OrderAuditQuery, OrderEntry, OrderFacts, Progress, RecordedAction, UnreadableOrder, millis,
+    system_time,
+};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -271,4 +274,27 @@ pub(super) fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &Audi
         .prepare_cached("INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![millis(entry.at), id, entry.action, entry.audit.who, entry.audit.why])?;
     Ok(())
+}
+
+/// Returns recorded operator actions, latest first.
+pub(super) fn audit_log(connection: &Connection, query: &OrderAuditQuery) -> rusqlite::Result<Vec<RecordedAction>> {
+    let of_order = if query.order.is_some() { "o.number = ?3" } else { "?3 IS NULL" };
+    let sql = format!(
+        "SELECT a.rowid, o.number, a.at, a.action, a.who, a.why FROM paytend_order_audit a \
+         LEFT JOIN paytend_order o ON o.id = a.id WHERE a.rowid < ?1 AND a.at >= ?2 AND {of_order} \
+         ORDER BY a.rowid DESC LIMIT ?4"
+    );
+    let parameters = params![
+        query.before.unwrap_or(i64::MAX),
+        query.since.map_or(i64::MIN, millis),
+        query.order,
+        i64::try_from(query.limit).unwrap_or(i64::MAX),
+    ];
+    let mut statement = connection.prepare_cached(&sql)?;
+    let recorded = statement.query_map(parameters, |row| {
+        let audit = Audit { who: row.get(4)?, why: row.get(5)? };
+        let entry = AuditEntry::new(system_time(row.get(2)?), row.get(3)?, audit);
+        Ok(RecordedAction::new(row.get(0)?, row.get(1)?, entry))
+    })?;
+    recorded.collect()
 }

@@ -50,9 +50,14 @@ fn child() {
 
 /// Sets a store's clock to the system's time plus a number of minutes.
 pub(crate) fn shifted(options: SqliteOptions, minutes: i64) -> SqliteOptions {
+    shifted_by_millis(options, minutes * 60_000)
+}
+
+/// Sets a store's clock to the system's time plus a number of milliseconds.
+pub(crate) fn shifted_by_millis(options: SqliteOptions, millis: i64) -> SqliteOptions {
     let (now, started) = (std::time::SystemTime::now(), std::time::Instant::now());
-    let shift = Duration::from_secs(minutes.unsigned_abs() * 60);
-    let start = if minutes < 0 { now - shift } else { now + shift };
+    let shift = Duration::from_millis(millis.unsigned_abs());
+    let start = if millis < 0 { now - shift } else { now + shift };
     options.clock(move || start + started.elapsed())
 }
 

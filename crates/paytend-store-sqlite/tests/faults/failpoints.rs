@@ -1,5 +1,7 @@
 //! Tests with processes that are killed at named points in the code (failpoints).
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::parent::{Reported, Running, finish_and_check, rounds};
 pub(crate) const POINT: &str = "PAYTEND_CHILD_POINT";
 pub(crate) const PASSES: &str = "PAYTEND_CHILD_PASSES";
 
-const POINTS: [&str; 8] = [
+pub(crate) const POINTS: [&str; 8] = [
     "sqlite-before-begin",
     "sqlite-before-operation",
     "sqlite-after-operation",
@@ -51,6 +53,30 @@ async fn no_notification_is_lost_by_processes_killed_at_each_point() {
         }
         finish_and_check(directory.path(), &reported).await;
     }
+}
+
+/// Processes are killed at every failpoint in the sources. A new failpoint must be added to one of the lists.
+#[test]
+fn every_failpoint_is_in_one_of_the_lists() {
+    let mut found = BTreeSet::new();
+    let mut directories = ["src", "../paytend-outbox/src"].map(|path| root().join(path)).to_vec();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).unwrap();
+            found.extend(source.split("fail_point!(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+        }
+    }
+    let listed: BTreeSet<String> = POINTS.into_iter().chain(crate::orders::POINTS).map(str::to_owned).collect();
+    assert_eq!(found, listed);
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Makes commits fail for some time. This function runs in a child process, because failpoints apply to a whole

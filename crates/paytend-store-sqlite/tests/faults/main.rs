@@ -11,6 +11,8 @@ mod disk;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod kill;
+mod late;
 mod orders;
 mod parent;
 mod power;
+mod restored;

@@ -181,8 +181,12 @@ mod clocks {
     }
 
     async fn claim(store: &SqliteStore, limit: usize) -> Result<Vec<String>, StoreError> {
+        claim_for(store, limit, LEASE).await
+    }
+
+    async fn claim_for(store: &SqliteStore, limit: usize, lease: u64) -> Result<Vec<String>, StoreError> {
         let operations = vec![("/test/pay".to_owned(), limit)];
-        let lease = Duration::from_secs(LEASE);
+        let lease = Duration::from_secs(lease);
         let claimed = store.claim_orders(ClaimOrders { limit, lease, holder: 1, operations }).await?;
         Ok(claimed.into_iter().map(|claimed| claimed.facts.number).collect())
     }
@@ -223,5 +227,36 @@ mod clocks {
         world.advance(1);
         assert!(claim(&new, 9).await.unwrap().is_empty());
         assert_differs(claim(&old, 9).await);
+    }
+    /// The store was opened long before its first claim, for example to receive notifications.
+    #[tokio::test]
+    async fn first_claim_of_a_process_takes_over_no_lease() {
+        let world = World::new().await;
+        let (old, new) = (world.open(0), world.open(3_600));
+        world.advance(LEASE * 2);
+        assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);
+        assert_eq!(claim(&new, 9).await.unwrap(), ["B"], "order A is being sent");
+        assert_differs(claim(&old, 9).await);
+        world.advance(LEASE);
+        assert_eq!(claim(&new, 9).await.unwrap(), ["A", "B"]);
+    }
+
+    /// A send ends after at most two thirds of the lease. A clock that is ahead by more than a third could end the
+    /// lease during the send.
+    #[tokio::test]
+    async fn accepted_difference_of_clocks_is_at_most_a_third_of_the_lease() {
+        let world = World::new().await;
+        let (old, new) = (world.open(0), world.open(3));
+        for (lease, accepted) in [(8, false), (9, true)] {
+            let claimed = [claim_for(&new, 0, lease).await, claim_for(&old, 0, lease).await];
+            assert!(claimed[0].is_ok());
+            match accepted {
+                true => assert!(claimed[1].is_ok(), "{claimed:?}"),
+                false => {
+                    let [_, refused] = claimed;
+                    assert_differs(refused);
+                }
+            }
+        }
     }
 }

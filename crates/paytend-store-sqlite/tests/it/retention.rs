@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Erasure, Kind, Query, State, Store as _, StoreAdmin as _, StoreKeys};
-use paytend_outbox::OutboxAdmin as _;
+use paytend_outbox::{Audit, OrderAuditQuery, OutboxAdmin as _};
 use paytend_store_sqlite::SqliteStore;
 use paytend_store_sqlite::rusqlite::Connection;
 
@@ -88,8 +88,19 @@ async fn content_of_many_orders_is_removed() {
     let completed = submitted.await.unwrap() as u64;
     harness.advance_by(Duration::from_secs(10));
     let before = store.clock().await.unwrap().now;
-    assert_eq!(store.drop_order_content(before).await.unwrap(), completed);
-    assert_eq!(store.drop_order_content(before).await.unwrap(), 0);
+    let audit = || Audit { who: "a test".into(), why: "as requested".into() };
+    assert_eq!(store.drop_order_content(before, audit()).await.unwrap(), completed);
+    assert_eq!(store.drop_order_content(before, audit()).await.unwrap(), 0);
+    // Each transaction records its count.
+    let recorded = store.order_audit(OrderAuditQuery { limit: usize::MAX, ..Default::default() }).await.unwrap();
+    let counts = recorded.iter().filter(|one| one.order.is_none()).map(|one| {
+        let (_, count) = one.entry.action.rsplit_once("orders: ").unwrap();
+        count.parse::<u64>().unwrap()
+    });
+    let counts: Vec<u64> = counts.collect();
+    assert!(counts.len() > 2 && counts[0] == 0, "{counts:?}");
+    assert_eq!(counts.iter().sum::<u64>(), completed);
+    assert_eq!(recorded.iter().filter(|one| one.order.is_some()).count() as u64, completed);
     assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
 }
 

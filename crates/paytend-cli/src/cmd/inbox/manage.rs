@@ -230,6 +230,7 @@ pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
              `nats stream backup` for the work stream first, and then for the inbox stream",
         ));
     };
+    store.record(AuditEvent::new(AuditEvent::BACKUP, operator())).await?;
     {
         let _progress = Progress::busy("copying");
         store.backup(&args.file).await?;

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Stats(listing::StatsArgs),
     /// Check the store's integrity and its engine's settings
     Check(manage::CheckArgs),
-    /// List operator actions: showing content, and redriving, burying and erasing notifications
+    /// List operator actions: showing content, redriving, burying and erasing notifications, and backups
     Audit(audit::AuditArgs),
     /// Remove the content and the business ID of all notifications about an object, such as an order
     Erase(manage::EraseArgs),

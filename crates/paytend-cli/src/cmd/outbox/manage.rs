@@ -192,6 +192,9 @@ pub(crate) struct DropContentArgs {
     /// Only orders that were submitted at least this long ago, such as 90d
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     older_than: Duration,
+    /// The reason, which is stored and shown with the action
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
     #[command(flatten)]
     json: JsonArgs,
 }
@@ -205,7 +208,8 @@ pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
     let before = before
         .ok_or_else(|| Failure::usage("--older-than is longer than the time since 1970: pass a shorter duration"))?;
     let store = args.store.open().await?;
-    let dropped = each!(&store, store => store.drop_order_content(before))?;
+    let audit = Audit { who: operator(), why: args.why };
+    let dropped = each!(&store, store => store.drop_order_content(before, audit))?;
     output::result(args.json.json, &json!({ "removed": dropped }), &format!("removed: {dropped}"))
 }
 

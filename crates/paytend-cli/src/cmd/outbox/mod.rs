@@ -1,5 +1,6 @@
 //! `paytend outbox`: shows the orders in an outbox, and records operator decisions.
 
+mod audit;
 mod keys;
 mod listing;
 mod manage;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Stats(listing::StatsArgs),
     /// Check the integrity of the orders
     Check(manage::CheckArgs),
+    /// List operator actions, such as decisions, pauses and the removal of content
+    Audit(audit::AuditArgs),
     /// Remove the requests and results of completed orders after their retention period
     DropContent(manage::DropContentArgs),
     /// Prepare a store that was restored from a backup: orders without a known outcome, and new orders, are queried
@@ -62,6 +65,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Resume(args) => manage::resume(args).await,
             Command::Stats(args) => listing::stats(args).await,
             Command::Check(args) => manage::check(args).await,
+            Command::Audit(args) => audit::audit(args).await,
             Command::DropContent(args) => manage::drop_content(args).await,
             Command::Recover(args) => manage::recover(args).await,
         }

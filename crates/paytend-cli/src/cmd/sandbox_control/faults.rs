@@ -33,6 +33,7 @@ pub(crate) const KINDS: &[Kind] = &[
     kind("unsignedSuccess", "calls", "The request is carried out, and the response has no signature."),
     kind("rateLimit", "calls", "The response has status 429. The request is not carried out."),
     kind("notificationFirst", "calls", "The notifications that the request causes arrive before its response."),
+    kind("executeDuplicate", "calls", "The request is carried out even if its requestId or orderNo was used before."),
     kind("wrongSignature", "calls and notifications", "The signature is corrupted."),
     kind("wrongKey", "calls and notifications", "The message is signed with an unknown key."),
     kind("staleKey", "calls and notifications", "The message is signed with the key from before the last rotation."),

@@ -89,7 +89,7 @@ pub(in crate::world) fn partner_transactions(
         };
         transaction.transaction_status = Some(topup_code(topup.state));
         transaction.business_date = Some(day(topup.at));
-        transaction.order_no = Some(order.as_str().into());
+        transaction.order_no = Some(topup.order_no(order).into());
         transaction.amount = Some(topup.amount.amount());
         transaction.currency = Some(topup.currency.as_str().into());
         transaction
@@ -130,14 +130,29 @@ fn transit(order: &str) -> Place {
     Place::Transit(format!("topup {order}"))
 }
 
-/// Takes the money from the partner's funds, once for each `orderNo`. The money arrives on the card later.
+/// Returns the key of a topup: its `orderNo`, or a different text if an earlier topup has the same `orderNo`.
+fn unused_key(partner: &Partner, order: &str) -> String {
+    let mut key = order.to_owned();
+    for number in 2.. {
+        if !partner.topups.contains_key(&key) {
+            break;
+        }
+        key = format!("{order} (execution {number})");
+    }
+    key
+}
+
+/// Takes the money from the partner's funds, once for each `orderNo` unless a fault accepts duplicates. The money
+/// arrives on the card later.
 pub(in crate::world) fn topup(
     partner: &mut Partner,
     context: &mut Context<'_>,
     request: Topup,
 ) -> Result<TopupResponse, Refusal> {
-    let (order, card) = (request.order_no.as_str().to_owned(), request.card_id.as_str().to_owned());
-    if partner.topups.contains_key(&order) {
+    let (order_no, card) = (request.order_no.as_str(), request.card_id.as_str().to_owned());
+    let order = unused_key(partner, order_no);
+    let repeats = (order != order_no).then(|| order_no.to_owned());
+    if repeats.is_some() && !context.accepts_duplicates {
         return Err(Failure::DuplicateOrder.into());
     }
     let state = partner.card(&card)?.state;
@@ -150,7 +165,7 @@ pub(in crate::world) fn topup(
         return Err(Refusal::because(Failure::WrongState, "the card is not active"));
     }
     partner.ledger.transfer(&Place::Funds, &transit(&order), &currency, amount)?;
-    let made = entities::Topup { card, amount, currency, state: TopupState::Processing, at: context.now };
+    let made = entities::Topup { card, amount, currency, state: TopupState::Processing, at: context.now, repeats };
     partner.topups.insert(order.clone(), made);
     let delay = context.timing().topup;
     partner.later(context.now.saturating_add(delay), Task::BookTopup(order));
