@@ -56,8 +56,8 @@ pub trait Harness {
     /// Returns the lines that committed effects have recorded, in any order.
     fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
 
-    /// The SQL literal for a zero byte, if the orders are in a table `paytend_order` and their encrypted parts in a table
-    /// `paytend_order_part`. If `None`, the suite skips the checks of unreadable orders.
+    /// The SQL literal for a zero byte, if the orders are in a table `paytend_order` and their encrypted parts in a
+    /// table `paytend_order_part`. If `None`, the suite skips the checks of unreadable orders.
     const ZERO_BYTE: Option<&'static str> = None;
 
     /// Runs SQL statements that change the stored orders, as another program or a damaged disk does.
