@@ -3,8 +3,8 @@
 //! Each process reads the system clock when it opens the store. If the system clock is changed between two openings,
 //! one process can consider a lease of the other process expired too early, and could send the same order. Therefore,
 //! claims record their time, and a process stops claiming orders when it detects a different clock. A new process
-//! cannot compare its clock with existing leases, so it does not take over leases until the length of a lease has passed
-//! since its first claim. From that claim on, a process with a different clock claims no orders.
+//! cannot compare its clock with existing leases, so it does not take over leases until the length of a lease has
+//! passed since its first claim. From that claim on, a process with a different clock claims no orders.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::error::OpError;
 /// The name under which the time of the latest claim is stored.
 const NAME: &str = "outbox clock";
 
-/// The maximum accepted difference between two clocks, in milliseconds. It is at most a third of the lease, because a send
-/// ends after at most two thirds of the lease.
+/// The maximum accepted difference between two clocks, in milliseconds. A third of the lease is accepted if it is
+/// shorter, because a send ends after at most two thirds of the lease.
 const MAX_TOLERANCE: i64 = 5_000;
 
 /// The recorded times that this process has written or read.
