@@ -195,8 +195,8 @@ async fn fill(store: &SqliteStore, count: usize) {
             transaction.execute_batch(&format!(
                 "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {last})
                  INSERT INTO paytend_order (number, request_id, operation, content_tag, submitted_at, state, is_open,
-                     head, sends, last_sent_at, last_send, confirmations, settled_ms, queries, failed_queries, fence, tries,
-                     is_leased, is_notified, is_due_again)
+                     head, sends, last_sent_at, last_send, confirmations, settled_ms, queries, failed_queries, fence,
+                     tries, is_leased, is_notified, is_due_again)
                  SELECT 'F' || i, 'request ' || i, '/test/pay', randomblob(32), i, 'responded', 0, 1, 1, i, 0, 0, 0, 0,
                      0, 1, 0, 0, 0, 0 FROM n;
                  INSERT INTO paytend_order_part (id, part, key_id, nonce, sealed)

@@ -78,8 +78,8 @@ pub trait StoreAdmin: Store {
     /// notification waits for the currently claimable notification with the same order key. Returns the number of
     /// redriven notifications.
     ///
-    /// If some cannot be redriven, for example because a newer program has written them, redrives the others and returns
-    /// an error that names some of them.
+    /// If some cannot be redriven, for example because a newer program has written them, redrives the others and
+    /// returns an error that names some of them.
     fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Turns a notification that is neither done nor dead into a dead letter. Returns whether the notification was

@@ -154,7 +154,8 @@ impl Record {
     }
 
     /// Returns whether this dead letter has replaced a record in a format that this program cannot read. A newer
-    /// program may already have processed the notification. Text that is not a JSON object is not a record in any format.
+    /// program may already have processed the notification. Text that is not a JSON object is not a record in any
+    /// format.
     pub(crate) fn needs_newer_program(&self) -> bool {
         let Some(original) = &self.original else { return false };
         serde_json::from_str::<HashMap<String, IgnoredAny>>(original).is_ok()

@@ -66,8 +66,8 @@ impl Jobs {
         }
     }
 
-    /// Waits briefly until a quarter of the slots is free, so that a claim takes several orders. If each claim took only
-    /// one order, most slots would stay empty, because claims follow each other one by one.
+    /// Waits briefly until a quarter of the slots is free, so that a claim takes several orders. If each claim took
+    /// only one order, most slots would stay empty, because a claim begins only when the previous claim has ended.
     async fn gather(&mut self, max_concurrent: usize) {
         let enough = max_concurrent - max_concurrent / 4;
         let gathering = async {

@@ -87,8 +87,8 @@ fn of_partner(partner: &Partner, personal: bool) -> Value {
         .iter()
         .map(|(order, topup)| {
             json!({
-                "orderNo": topup.order_no(order), "cardId": topup.card, "amount": topup.amount.to_string(), "currency": topup.currency,
-                "state": topup.state, "at": topup.at,
+                "orderNo": topup.order_no(order), "cardId": topup.card, "amount": topup.amount.to_string(),
+                "currency": topup.currency, "state": topup.state, "at": topup.at,
             })
         })
         .collect();

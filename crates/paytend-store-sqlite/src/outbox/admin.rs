@@ -275,8 +275,8 @@ fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64
         .collect()
 }
 
-/// Removes the content of these orders, unless they are no longer completed, and records the removal. Returns the number
-/// of orders whose content was removed.
+/// Removes the content of these orders, unless they are no longer completed, and records the removal. Returns the
+/// number of orders whose content was removed.
 fn drop_content(
     transaction: &Transaction<'_>,
     now: SystemTime,
