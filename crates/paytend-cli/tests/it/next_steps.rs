@@ -120,6 +120,7 @@ const FAILURES: &[(&str, i32, &str, &str)] = &[
     ("inbox audit", 2, "no store", "pass --store sqlite:FILE"),
     ("inbox erase --business-id T-1", 2, "no store", "pass --store sqlite:FILE"),
     ("inbox backup DIR/copy.db", 2, "no store", "pass --store sqlite:FILE"),
+    ("outbox audit", 2, "no store", "pass --store sqlite:FILE"),
     ("outbox list", 2, "no store", "pass --store sqlite:FILE"),
     ("outbox show T-1", 2, "no store", "pass --store sqlite:FILE"),
     ("outbox decide T-1 --as executed --why test", 2, "no store", "pass --store sqlite:FILE"),
