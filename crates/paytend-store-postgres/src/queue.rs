@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use paytend_inbox::{Accepted, NewNotification, StoreError};
 use tokio::sync::{Notify, oneshot};
+use tokio_postgres::error::SqlState;
 
 use crate::accept::{Stored, accept, accept_known};
 use crate::error::OpError;
@@ -20,7 +21,8 @@ const MAX_WAITING: usize = 4096;
 /// The number of concurrent transactions. While they commit, new notifications wait in the queue.
 const LANES: usize = 2;
 
-/// The maximum number of attempts to store a notification that concurrent transactions also store.
+/// The maximum number of attempts to store a notification that concurrent transactions also store, or whose partition
+/// is added at the same time.
 const ATTEMPTS: usize = 3;
 
 const DOING: &str = "store a notification";
@@ -207,12 +209,17 @@ async fn store_one(store: &PostgresStore, notification: NewNotification) -> Resu
     let notification = Arc::new(notification);
     for _ in 0..ATTEMPTS {
         let new = Arc::clone(&notification);
-        let stored = store.write(DOING, move |transaction| Box::pin(async move { accept(transaction, &new).await }));
-        if let Some(stored) = stored.await? {
-            return Ok(stored);
+        let (stored, _) =
+            store.attempt(DOING, move |transaction| Box::pin(async move { accept(transaction, &new).await })).await;
+        match stored {
+            Ok(Some(stored)) => return Ok(stored),
+            Ok(None) => {}
+            // A partition was added after the statement had chosen the default partition for the content.
+            Err(OpError::Sql(error)) if error.code() == Some(&SqlState::CHECK_VIOLATION) => {}
+            Err(error) => return Err(error.into_finish(DOING).into()),
         }
     }
-    Err(StoreError::unavailable("a concurrent delivery was rolled back"))
+    Err(StoreError::unavailable("a concurrent delivery was rolled back, or partitions were added"))
 }
 
 /// Returns whether an error was caused by a value: invalid data, a violated constraint, or a row that is too large.

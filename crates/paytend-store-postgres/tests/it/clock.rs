@@ -57,3 +57,21 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     claims(&reopened, 3).await;
     assert_eq!(reopened.check().await.unwrap(), Vec::<String>::new());
 }
+
+/// The first notification of a day adds partitions for the next days. Here, each day is far away from the day before, so
+/// its partition does not exist yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_are_accepted_while_partitions_are_added() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = open(config.clone(), 4).await;
+    for day in 0..30 {
+        set_clock(&config, NOW + day * 30 * DAY).await;
+        for number in 0..6 {
+            let name = format!("day {day}, {number}");
+            assert!(accept(&store, &keys, &name).await.is_some(), "{name} was not accepted");
+        }
+    }
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}

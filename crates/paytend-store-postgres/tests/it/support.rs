@@ -67,7 +67,8 @@ pub(crate) async fn claim(store: &PostgresStore, limit: usize, lease: Duration) 
 pub(crate) async fn accept(store: &PostgresStore, keys: &Arc<StoreKeys>, name: &str) -> Option<Id> {
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };
-    store.accept(notification.prepare(keys)).await.ok().map(|accepted| accepted.id())
+    let accepted = store.accept(notification.prepare(keys)).await;
+    accepted.inspect_err(|error| eprintln!("not accepted: {error:?}")).ok().map(|accepted| accepted.id())
 }
 
 /// Completes a notification with an effect that records the notification's name. Returns whether the notification was
