@@ -189,8 +189,8 @@ const MUTANTS: [Mutant; 29] = [
         name: "order submitted during a recovery is sent without a query",
         changes: &[(
             OUTBOX_ROWS,
-            "        if self.recovering_since.is_some() {\n",
-            "        if self.recovering_since.is_some() && now < 0 {\n",
+            "        if self.recovering_since.is_some() {\n            progress.recover(",
+            "        if self.recovering_since.is_some() && now < 0 {\n            progress.recover(",
         )],
         package: OUTBOX,
         tests: ("it", "orders_that_a_restored_handler_submits_again_are_queried_first"),

@@ -381,12 +381,11 @@ impl Progress {
         true
     }
 
-    /// Prepares an order that is claimed during a recovery. An order without a recorded send was not recovered, because
-    /// it could not be read at that time.
-    pub fn recover_unsent(&mut self, now: i64, not_before: Option<i64>) {
-        if self.is_unsent() {
-            self.recover(now, not_before);
-        }
+    /// Prepares an order that is claimed during a recovery, or that is still open when the recovery ends. An order
+    /// without a recorded send was not recovered, because it could not be read at that time. Returns whether the order
+    /// will be queried because of this change.
+    pub fn recover_unsent(&mut self, now: i64, not_before: Option<i64>) -> bool {
+        self.is_unsent() && self.recover(now, not_before)
     }
 }
 

@@ -138,11 +138,11 @@ pub trait OutboxAdmin: OutboxStore {
     /// sent after the backup. Stop all dispatchers first.
     ///
     /// Orders that cannot be read are left unchanged and are returned. Recover them with a version that can read them.
-    /// If such an order can be read later, and the recovery has not ended, a claim recovers it.
+    /// If such an order has no recorded send and can be read later, a claim or the end of the recovery recovers it.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
-    /// Ends a recovery. Orders that are submitted afterwards are sent without a query. Returns whether a recovery was
-    /// in progress.
+    /// Ends a recovery. Orders that are submitted afterwards are sent without a query. Open orders without a recorded
+    /// send that can be read only now are recovered first. Returns whether a recovery was in progress.
     fn end_recovery(&self, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes the request and the result of completed orders that were submitted before this time. The rows are kept,

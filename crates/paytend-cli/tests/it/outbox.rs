@@ -187,7 +187,9 @@ fn unreadable_orders_are_listed_and_counted_and_are_not_recovered() {
     assert_eq!(place.json(&["show", "S-1"])["state"], "unknown");
     let end = || place.outbox(&["recover", "--end", "--why", "the orders agree"]);
     let ran = end();
-    assert!(ran.code == 0 && ran.stderr.contains("1 open orders cannot be read"), "{}", ran.stderr);
+    assert!(ran.code == 1 && ran.stderr.contains("1 open orders cannot be read"), "{}", ran.stderr);
+    let ended = place.outbox(&["recover", "--end", "--leave-unreadable", "--why", "damaged for good"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     // A program that can read the order recovers it.
     place.set_state("R-1", "recorded");
     assert_eq!(place.outbox(&["recover", "--why", "restored"]).stdout, "recovered: 2\n");

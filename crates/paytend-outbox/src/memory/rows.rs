@@ -256,8 +256,20 @@ impl Rows {
     }
 
     pub(super) fn end_recovery(&mut self, now: i64, audit: Audit) -> bool {
+        if self.recovering_since.take().is_none() {
+            self.record(now, None, "end recovery", audit);
+            return false;
+        }
+        let recover = |(id, row): (&i64, &mut Row)| {
+            let is_open = row.progress.is_open;
+            (is_open && row.progress.recover_unsent(now, row.facts.not_before.map(millis))).then_some(*id)
+        };
+        let recovered: Vec<i64> = self.rows.iter_mut().filter_map(recover).collect();
+        for id in recovered {
+            self.record(now, Some(id), "recover", audit.clone());
+        }
         self.record(now, None, "end recovery", audit);
-        self.recovering_since.take().is_some()
+        true
     }
 
     pub(super) fn drop_content(&mut self, now: i64, before: i64, audit: &Audit) -> u64 {

@@ -291,7 +291,17 @@ async fn orders_of_a_recovery_are_queried_before_they_are_sent<H: Harness>(harne
     assert_eq!(case.state("unsent").await, State::Recorded);
     let claimed = case.claim_one().await;
     assert_eq!((claimed.progress.state, claimed.progress.history.sends), (State::Unknown, 1));
+    // If such an order has not been claimed when the recovery ends, it is recovered then.
+    case.submit_new("paused").await;
+    let claimed = case.claim_one().await;
+    case.store.begin_send(claimed.lease).await.unwrap();
+    let (history, cause) = (paytend_client::History::new(), "no connection".into());
+    let release = OrderRelease::NotSent { history, after: Duration::ZERO, cause };
+    case.store.release_order(claimed.lease, release, None).await.unwrap();
+    assert_eq!(case.state("paused").await, State::Recorded);
     assert!(case.store.end_recovery(audit()).await.unwrap());
+    let claimed = case.claim_one().await;
+    assert_eq!((claimed.progress.state, claimed.progress.history.sends), (State::Unknown, 1));
     case.submit_new("after").await;
     assert_eq!(case.state("after").await, State::Recorded);
     case.is_consistent().await;

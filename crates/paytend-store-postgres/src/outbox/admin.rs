@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use paytend_inbox::StoreError;
 use paytend_outbox::{
     Action, ActionError, Audit, AuditEntry, OrderAuditQuery, OrderEntry, OrderPage, OrderQuery, OrderStats,
-    OutboxAdmin, Pause, RecordedAction, Recovered, State, millis, system_time, unreadable_problem,
+    OutboxAdmin, Pause, Progress, RecordedAction, Recovered, State, millis, system_time, unreadable_problem,
 };
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
@@ -136,7 +136,11 @@ impl OutboxAdmin for PostgresStore {
     async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
         self.write("end the recovery", move |transaction| {
             Box::pin(async move {
+                lock(transaction).await?;
                 let removed = transaction.execute("DELETE FROM paytend_meta WHERE name = $1", &[&RECOVERY]).await?;
+                if removed > 0 {
+                    drop(recover_each(transaction, "is_open AND sends = 0", &audit, Progress::recover_unsent).await?);
+                }
                 let at = system_time(rows::now(transaction).await?);
                 rows::audit(transaction, None, &AuditEntry::new(at, "end recovery".to_owned(), audit)).await?;
                 Ok(removed > 0)
@@ -152,9 +156,10 @@ impl OutboxAdmin for PostgresStore {
             let count = self.write("remove the content of orders", move |transaction| {
                 Box::pin(async move { drop_content(transaction, before, audit).await })
             });
-            let count = count.await?;
+            let (count, found) = count.await?;
             dropped += count;
-            if count < CHUNK as u64 {
+            // Another operator may have removed some of the content that was found.
+            if found < CHUNK as u64 {
                 return Ok(dropped);
             }
         }
@@ -278,32 +283,54 @@ pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Op
     Ok(Some(i64::from_be_bytes(bytes)))
 }
 
-/// Removes the content of some completed orders, and records the removal. Returns their number.
-async fn drop_content(transaction: &Transaction<'_>, before: SystemTime, audit: Audit) -> Result<u64, OpError> {
+/// Removes the content of some completed orders, and records the removal. Returns their number, and how many orders with
+/// content were found.
+async fn drop_content(transaction: &Transaction<'_>, before: SystemTime, audit: Audit) -> Result<(u64, u64), OpError> {
     let sql = "WITH old AS MATERIALIZED (SELECT DISTINCT p.id FROM paytend_order_part p \
          JOIN paytend_order o ON o.id = p.id WHERE NOT o.is_open AND o.submitted_at < $1 LIMIT $2), \
          deleted AS (DELETE FROM paytend_order_part p USING old WHERE p.id = old.id RETURNING p.id), \
          dropped AS (SELECT DISTINCT id FROM deleted ORDER BY id), \
          recorded AS (INSERT INTO paytend_order_audit (at, id, action, who, why) \
-         SELECT $3::bigint, id, $4::text, $5::text, $6::text FROM dropped) SELECT count(*) FROM dropped";
+         SELECT $3::bigint, id, $4::text, $5::text, $6::text FROM dropped) \
+         SELECT (SELECT count(*) FROM dropped), (SELECT count(*) FROM old)";
     let now = rows::now(transaction).await?;
     let (who, why) = (text(&audit.who).into_owned(), text(&audit.why).into_owned());
     let parameters: [&(dyn ToSql + Sync); 6] =
         [&millis(before), &limit(CHUNK), &now, &AuditEntry::DROP_CONTENT, &who, &why];
-    let dropped = count(&transaction.query_one(sql, &parameters).await?, 0)?;
+    let row = transaction.query_one(sql, &parameters).await?;
+    let (dropped, found) = (count(&row, 0)?, count(&row, 1)?);
     let entry = AuditEntry::dropped_content(system_time(now), before, dropped, audit);
     rows::audit(transaction, None, &entry).await?;
-    Ok(dropped)
+    Ok((dropped, found))
 }
 
 async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<Recovered, OpError> {
-    // This lock waits for changes in progress, including changes that have locked a row but not written it yet, and
-    // blocks later changes. A lock weaker than EXCLUSIVE could deadlock with these changes.
-    transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
+    lock(transaction).await?;
     let since = rows::now(transaction).await?.to_be_bytes();
     let sql = "INSERT INTO paytend_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     transaction.execute(sql, &[&RECOVERY, &since.as_slice()]).await?;
-    let rows = transaction.query(&rows::select("is_open ORDER BY id FOR NO KEY UPDATE"), &[]).await?;
+    let recovered = recover_each(transaction, "is_open", &audit, Progress::recover).await?;
+    let now = rows::now(transaction).await?;
+    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit)).await?;
+    Ok(recovered)
+}
+
+/// Locks all orders until the end of the transaction.
+async fn lock(transaction: &Transaction<'_>) -> Result<(), OpError> {
+    // This lock waits for changes in progress, including changes that have locked a row but not written it yet, and
+    // blocks later changes. A lock weaker than EXCLUSIVE could deadlock with these changes.
+    transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
+    Ok(())
+}
+
+/// Changes the orders that a condition selects, and records the recovery of each changed order.
+async fn recover_each(
+    transaction: &Transaction<'_>,
+    condition: &str,
+    audit: &Audit,
+    change: fn(&mut Progress, i64, Option<i64>) -> bool,
+) -> Result<Recovered, OpError> {
+    let rows = transaction.query(&rows::select(&format!("{condition} ORDER BY id FOR NO KEY UPDATE")), &[]).await?;
     let now = rows::now(transaction).await?;
     let mut recovered = Recovered::default();
     for row in &rows {
@@ -314,13 +341,12 @@ async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<Recovere
                 continue;
             }
         };
-        if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
+        if change(&mut stored.progress, now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, stored.id, &stored.progress).await?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(stored.id), &entry).await?;
             recovered.count += 1;
         }
     }
-    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit)).await?;
     Ok(recovered)
 }

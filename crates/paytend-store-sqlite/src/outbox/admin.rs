@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use paytend_inbox::StoreError;
 use paytend_outbox::{
     Action, ActionError, Audit, AuditEntry, OrderAuditQuery, OrderEntry, OrderPage, OrderQuery, OrderStats,
-    OutboxAdmin, Pause, RecordedAction, Recovered, State, millis, system_time, unreadable_problem,
+    OutboxAdmin, Pause, Progress, RecordedAction, Recovered, State, millis, system_time, unreadable_problem,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -138,8 +138,13 @@ impl OutboxAdmin for SqliteStore {
     async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
         let clock = self.shared.options.clock.clone();
         self.write(move |transaction| {
-            let removed = transaction.execute("DELETE FROM paytend_meta WHERE name = ?1", [RECOVERY])?;
-            let entry = AuditEntry::new(system_time(clock.now()), "end recovery".to_owned(), audit);
+            let (now, removed) =
+                (clock.now(), transaction.execute("DELETE FROM paytend_meta WHERE name = ?1", [RECOVERY])?);
+            if removed > 0 {
+                let unsent = "SELECT id FROM paytend_order WHERE is_open = 1 AND sends = 0 ORDER BY id";
+                drop(recover_each(transaction, now, unsent, &audit, Progress::recover_unsent)?);
+            }
+            let entry = AuditEntry::new(system_time(now), "end recovery".to_owned(), audit);
             rows::audit(transaction, None, &entry)?;
             Ok(removed > 0)
         })
@@ -301,15 +306,26 @@ fn drop_content(
 }
 
 fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<Recovered, rusqlite::Error> {
-    let mut recovered = Recovered::default();
     transaction.execute(
         "INSERT INTO paytend_meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         params![RECOVERY, now.to_be_bytes().as_slice()],
     )?;
-    let ids: Vec<i64> = transaction
-        .prepare("SELECT id FROM paytend_order WHERE is_open = 1 ORDER BY id")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let open = "SELECT id FROM paytend_order WHERE is_open = 1 ORDER BY id";
+    let recovered = recover_each(transaction, now, open, &audit, Progress::recover)?;
+    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit))?;
+    Ok(recovered)
+}
+
+/// Changes the orders that a query selects, and records the recovery of each changed order.
+fn recover_each(
+    transaction: &Transaction<'_>,
+    now: i64,
+    sql: &str,
+    audit: &Audit,
+    change: fn(&mut Progress, i64, Option<i64>) -> bool,
+) -> Result<Recovered, rusqlite::Error> {
+    let mut recovered = Recovered::default();
+    let ids: Vec<i64> = transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for id in ids {
         let read = transaction.prepare_cached(&rows::select("o.id = ?1"))?.query_row([id], rows::try_stored)?;
         let mut stored = match read {
@@ -319,13 +335,12 @@ fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<Reco
                 continue;
             }
         };
-        if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
+        if change(&mut stored.progress, now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, id, &stored.progress)?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(id), &entry)?;
             recovered.count += 1;
         }
     }
-    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit))?;
     Ok(recovered)
 }

@@ -30,6 +30,9 @@ struct Seen {
     first_claim: Option<i64>,
     /// A recorded time that is ahead of this process's clock, and the time at which this process first read it.
     ahead: Option<(i64, i64)>,
+    /// Whether a different clock was detected. The clocks can later seem to agree, because recorded times do not advance
+    /// by themselves.
+    has_differed: bool,
 }
 
 /// Compares this process's clock with the clocks of other processes.
@@ -65,7 +68,8 @@ impl Clocks {
         }
         if let Some(recorded) = seen.recorded {
             let is_behind = latest.is_none_or(|latest| latest < recorded.saturating_sub(tolerance));
-            if is_ahead || is_behind {
+            seen.has_differed |= is_ahead || is_behind;
+            if seen.has_differed {
                 return Err(differs("restart this process, so that it reads the system clock again"));
             }
         } else if let Some(latest) = latest.filter(|_| is_ahead) {

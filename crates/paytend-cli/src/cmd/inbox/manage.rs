@@ -40,18 +40,25 @@ pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
         let detail = id.is_none().then(|| "all dead letters".to_owned());
         store.record(AuditEvent::new(AuditEvent::REDRIVE, operator()).id(id).detail(detail)).await?;
     }
-    let mut redriven = 0;
+    let (mut redriven, mut failed) = (0, None);
     if args.dead {
         let _progress = Progress::busy("redriving");
         redriven += store.redrive(None).await?;
     } else {
         let progress = Progress::new("redriven", args.ids.len());
         for ids in args.ids.chunks(REDRIVE_STEP) {
-            redriven += store.redrive(Some(ids.to_vec())).await?;
+            match store.redrive(Some(ids.to_vec())).await {
+                Ok(count) => redriven += count,
+                Err(error) => failed = failed.or(Some(error)),
+            }
             ids.iter().for_each(|_| progress.step());
         }
     }
     let printed = output::result(args.json.json, &json!({ "redriven": redriven }), &format!("redriven: {redriven}"));
+    // The other notifications were redriven all the same.
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
     if !args.dead && redriven < args.ids.len() as u64 {
         let count = args.ids.len();
         return Err(Failure::new(

@@ -220,6 +220,9 @@ pub(crate) struct RecoverArgs {
     /// End the recovery: new orders are sent without a query
     #[arg(long)]
     end: bool,
+    /// End the recovery although some open orders cannot be read
+    #[arg(long, requires = "end")]
+    leave_unreadable: bool,
     /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
@@ -231,18 +234,22 @@ pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: operator(), why: args.why };
     if args.end {
+        let stats = each!(&store, store => store.order_stats())?;
+        let unreadable = stats.unreadable;
+        if unreadable > 0 && stats.recovering_since.is_some() && !args.leave_unreadable {
+            return Err(Failure::new(
+                Category::Unexpected,
+                format!(
+                    "{unreadable} open orders cannot be read, so they were not recovered, and a newer program would \
+                     send them without a query: run `paytend outbox recover` with the newest version first, or pass \
+                     --leave-unreadable; `paytend outbox list` and `paytend outbox check` name these orders"
+                ),
+            ));
+        }
         if !each!(&store, store => store.end_recovery(audit))? {
             return Err(Failure::new(
                 Category::Unexpected,
                 "no recovery is in progress; `paytend outbox stats` shows the state",
-            ));
-        }
-        let unreadable = each!(&store, store => store.order_stats())?.unreadable;
-        if unreadable > 0 {
-            output::warn(format!(
-                "{unreadable} open orders cannot be read. If they were not recovered, a program that can read them \
-                 sends them without a query. Run `paytend outbox recover` with the newest version of the program \
-                 first; `paytend outbox list` names these orders"
             ));
         }
         return output::result(args.json.json, &json!({ "ended": true }), "the recovery has ended");
