@@ -28,7 +28,8 @@ impl Process {
         store.write(move |transaction| transaction.execute_batch(table)).await.unwrap();
         let outbox = outbox(store, &place.store, &place.profile).await;
         if is_restored {
-            outbox.store().recover_orders(audit()).await.unwrap();
+            let recovered = outbox.store().recover_orders(audit()).await.unwrap();
+            assert!(recovered.unreadable.is_empty(), "{recovered:?}");
         }
         let running = [(); 2].map(|()| {
             let dispatcher = dispatcher(&outbox).build();
