@@ -117,11 +117,14 @@ impl From<paytend_crypto::Error> for Failure {
     }
 }
 
-/// Creates the failure for a message that cannot be opened or verified.
-pub(crate) fn refused(error: paytend_crypto::Error) -> Failure {
+/// Creates the failure for a message that cannot be opened or verified. `options` names what to pass to
+/// `paytend explain`.
+pub(crate) fn refused(error: paytend_crypto::Error, options: &str) -> Failure {
     let failure = Failure::from(error);
     match failure.category {
-        Category::NotAuthentic => failure.with_hint("`paytend explain` reports why, with the same message and keys"),
+        Category::NotAuthentic => {
+            failure.with_hint(&format!("`paytend explain` reports why, with the same message, {options}"))
+        }
         _ => failure,
     }
 }
@@ -138,9 +141,8 @@ impl From<paytend_client::Error> for Failure {
         };
         let failure = Self::new(category, &error);
         match error.kind() {
-            ErrorKind::Connect | ErrorKind::InvalidResponse => {
-                failure.with_hint("`paytend doctor` checks the connection")
-            }
+            ErrorKind::Connect | ErrorKind::InvalidResponse => failure
+                .with_hint("`paytend doctor` checks the connection, with the same --profile, --keys and --base-url"),
             _ => failure,
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use paytend_client::Environment;
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, PrivateKey, PublicKey};
-use toml_edit::Item;
+use toml_edit::{DocumentMut, Item};
 use zeroize::Zeroizing;
 
 use crate::cmd::config::fields::VARIABLES;
@@ -59,9 +59,12 @@ impl Settings {
     /// `--base-url` overrides every other URL.
     pub(crate) fn read(origin: Origin, base_url: Option<&str>) -> Result<Self, Failure> {
         let mut settings = match &origin {
-            Origin::Profile { name, file } => Self::of_profile(file, name)?,
+            Origin::Profile { name, file } => {
+                Self::of_profile(file, name, |document| file.unknown(name, &names(document)))?
+            }
             Origin::DirectoryProfile { file, .. } => {
-                Self::of_profile(&ProfilesFile { path: file.clone() }, SANDBOX_PROFILE)?
+                let file = ProfilesFile { path: file.clone() };
+                Self::of_profile(&file, SANDBOX_PROFILE, |_| no_sandbox_profile(&file.path))?
             }
             Origin::Directory(directory) => Self::of_directory(directory)?,
             Origin::Variables => Self::empty("environment variables".to_owned()),
@@ -86,10 +89,15 @@ impl Settings {
         Ok(settings)
     }
 
-    fn of_profile(file: &ProfilesFile, profile: &str) -> Result<Self, Failure> {
+    /// Reads a profile. `unknown` returns the failure if the file does not contain it.
+    fn of_profile(
+        file: &ProfilesFile,
+        profile: &str,
+        unknown: impl FnOnce(&DocumentMut) -> Failure,
+    ) -> Result<Self, Failure> {
         let document = file.read()?;
         let table = document.get("profiles").and_then(|profiles| profiles.get(profile)).and_then(Item::as_table_like);
-        let table = table.ok_or_else(|| file.unknown(profile, &names(&document)))?;
+        let table = table.ok_or_else(|| unknown(&document))?;
         let mut settings = Self::empty(format!("profile `{profile}` in {}", file.path.display()));
         let folder = file.path.parent().unwrap_or(Path::new(""));
         for (name, item) in table.iter() {
@@ -183,7 +191,7 @@ impl Settings {
 
     /// Reads the private key. Also returns the name of its file or setting.
     pub(crate) fn read_private_key(&self, permissions: FilePermissions) -> Result<(String, PrivateKey), Failure> {
-        let source = self.private_key().ok_or_else(|| unset("private key"))?;
+        let source = self.private_key().ok_or_else(|| self.unset("private_key_file"))?;
         let (name, bytes) = source.read(permissions)?;
         let key = match PrivateKey::read(&bytes, None) {
             Err(KeyError::Encrypted(_)) => {
@@ -201,11 +209,22 @@ impl Settings {
 
     /// Reads Paytend's public key. Also returns the name of its file or setting.
     pub(crate) fn read_public_key(&self) -> Result<(String, PublicKey), Failure> {
-        let source = self.public_key().ok_or_else(|| unset("public key"))?;
+        let source = self.public_key().ok_or_else(|| self.unset("public_key_file"))?;
         let (name, bytes) = source.read(FilePermissions::DangerAny)?;
         let key = PublicKey::from_bytes(&bytes).map_err(|error| key_failure(&name, &error))?;
         BACKEND.public(&key).map_err(|error| backend_failure(&name, error))?;
         Ok((name, key))
+    }
+
+    /// Creates the failure for a key that is not set. The setting is the one with the key's file.
+    fn unset(&self, setting: &str) -> Failure {
+        let what = setting.trim_end_matches("_file").replace('_', " ");
+        let variable = VARIABLES.iter().find(|(name, _)| *name == setting).map(|(_, variable)| variable);
+        let next = match (&self.origin, variable) {
+            (Origin::Variables, Some(variable)) => format!("set {variable}"),
+            _ => format!("set {setting} in the profile"),
+        };
+        Failure::new(Category::Configuration, format!("the {what} is not set: {next}"))
     }
 
     fn key(&self, file: &str, text: &'static str) -> Option<KeySource> {
@@ -231,9 +250,13 @@ impl KeySource {
     }
 }
 
-fn unset(what: &str) -> Failure {
-    let setting = what.replace(' ', "_");
-    Failure::new(Category::Configuration, format!("the {what} is not set: set {setting}_file in the profile"))
+/// Creates the failure for a key directory whose `paytend.toml` does not contain the sandbox's profile.
+fn no_sandbox_profile(file: &Path) -> Failure {
+    let message = format!(
+        "no profile `{SANDBOX_PROFILE}` in {}: pass the --keys directory that `paytend sandbox` wrote",
+        file.display()
+    );
+    Failure::new(Category::Configuration, message)
 }
 
 /// Returns the group of alternative settings that contains this setting, including the setting itself.

@@ -1,9 +1,14 @@
 //! The signals that end a command: Ctrl-C with exit code 130 and, for services, a request to terminate with exit code
 //! 0.
 
+use std::time::Duration;
+
 use tokio::runtime::Runtime;
 
 use crate::exit::{Category, Failure};
+
+/// How long a service waits for blocking calls when it ends without Ctrl-C.
+const BLOCKING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the work of a command until it completes. After Ctrl-C, drops the work and returns a failure with exit code
 /// 130.
@@ -28,11 +33,12 @@ fn run_until<T>(
 }
 
 /// Runs a service, which handles signals itself. After Ctrl-C, does not wait for blocking calls, such as name lookups,
-/// that are still in progress.
+/// that are still in progress. Otherwise, waits for them for a limited time, because a blocked output never completes.
 pub(crate) fn run_service<T>(runtime: Runtime, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let done = runtime.block_on(work);
-    if done.as_ref().is_err_and(|failure| failure.category() == Category::Interrupted) {
-        runtime.shutdown_background();
+    match done.as_ref().is_err_and(|failure| failure.category() == Category::Interrupted) {
+        true => runtime.shutdown_background(),
+        false => runtime.shutdown_timeout(BLOCKING_TIMEOUT),
     }
     done
 }

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let code = Value::from(failure.resp_code());
             Failure::new(Category::NotAuthentic, format!("{error}: respCode {code}"))
         }
-        _ => refused(error),
+        _ => refused(error, "keys and --kind"),
     })?;
 
     let payload: Option<Box<RawValue>> = match (opened.payload_text(), opened.payload_problem()) {

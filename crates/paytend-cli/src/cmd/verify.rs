@@ -41,7 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let key = public(&args.public_key, "--public-key", &mut Inputs::with_message())?;
     let verifier = detached::Verifier::new([key])?;
     let body = stdin(MAX_BODY)?;
-    let fingerprint = verifier.verify(&body, &args.sign).map_err(refused)?;
+    let fingerprint =
+        verifier.verify(&body, &args.sign).map_err(|error| refused(error, "--provider, --public-key and --sign"))?;
     let provider = match args.provider {
         Provider::Payby => "payby",
         Provider::Payermax => "payermax",

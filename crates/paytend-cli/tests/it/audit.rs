@@ -29,6 +29,9 @@ const INBOX: &Commands = &[
     ("generate-key", &["--help"], None),
 ];
 
+/// A reason with a control character that JSON does not have to escape.
+const CONTROL: &str = "\u{9b}31m";
+
 const OUTBOX: &Commands = &[
     ("list", &[], None),
     ("show", &["S-1"], None),
@@ -37,7 +40,7 @@ const OUTBOX: &Commands = &[
     ("decide", &["S-1", "--as", "executed", "--why", "a test"], Some("decide executed")),
     ("close", &["S-1", "--why", "a test"], Some("close")),
     ("decide", &["R-1", "--as", "not-executed", "--why", "a test"], Some("decide not-executed")),
-    ("pause", &["topup", "--why", "a test"], Some("pause /issuing/card/topup")),
+    ("pause", &["topup", "--why", CONTROL], Some("pause /issuing/card/topup")),
     ("resume", &["topup"], Some("resume /issuing/card/topup")),
     ("stats", &[], None),
     ("check", &[], None),
@@ -102,5 +105,7 @@ fn every_action_on_orders_is_recorded() {
     let lines: Vec<&str> = listed.lines().collect();
     assert!(lines.len() == 1 && lines[0].contains("  decide not-executed  R-1  uid "), "{listed}");
     assert!(lines[0].ends_with("  a test"), "{listed}");
+    let json = run(&["outbox", "audit", "--json", of_order[4], of_order[5]], b"").stdout;
+    assert!(json.contains(r#""why":"\u009b31m""#) && !json.contains('\u{9b}'), "{json}");
     assert_eq!(run(&[&of_order[..], &["--since", "2200-01-01T00:00:00Z"]].concat(), b"").stdout, "");
 }

@@ -1,5 +1,6 @@
 //! Tests of the limit on what `paytend listen` keeps in memory.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -27,14 +28,20 @@ fn body(number: usize) -> String {
     )
 }
 
-/// Starts a service that responds with status 204 after it was released.
-async fn service(released: watch::Receiver<bool>) -> String {
+/// Starts a service that responds with status 204 after it was released. Also returns the IDs of the notifications to
+/// which it responds.
+async fn service(released: watch::Receiver<bool>) -> (String, Arc<Mutex<Vec<usize>>>) {
+    let ids = Arc::new(Mutex::new(Vec::new()));
+    let responded = ids.clone();
     let app = Router::new().route(
         "/",
-        post(move || {
-            let mut released = released.clone();
+        post(move |body: String| {
+            let (mut released, responded) = (released.clone(), responded.clone());
             async move {
                 let _ = released.wait_for(|released| *released).await;
+                let body: Value = serde_json::from_str(&body).unwrap();
+                let id = body["data"]["content"]["notify_id"].as_str().unwrap().parse().unwrap();
+                responded.lock().unwrap().push(id);
                 StatusCode::NO_CONTENT
             }
         }),
@@ -42,7 +49,7 @@ async fn service(released: watch::Receiver<bool>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+    (url, ids)
 }
 
 /// Returns the printed lines about an event.
@@ -60,7 +67,7 @@ fn notifications_are_refused_while_too_many_wait_to_be_forwarded() {
     set_mode(&secret, 0o600);
     let [keys, secret] = [place.path("keys"), secret].map(|path| path.to_str().unwrap().to_owned());
     let (release, released) = watch::channel(false);
-    let service = runtime.block_on(service(released));
+    let (service, forwarded) = runtime.block_on(service(released));
     let lines = Lines::start(&["listen", "--keys", &keys, "--forward-to", &service, "--forward-secret-file", &secret]);
     let ready = checked("listen-ready", &lines.wait_for(1)[0]);
     let url = format!("{}/payby", ready["url"].as_str().unwrap());
@@ -95,6 +102,9 @@ fn notifications_are_refused_while_too_many_wait_to_be_forwarded() {
         assert!(start.elapsed() < Duration::from_secs(120), "not all notifications are forwarded");
         std::thread::sleep(Duration::from_millis(50));
     }
+    let mut forwarded = forwarded.lock().unwrap().clone();
+    forwarded.sort_unstable();
+    assert_eq!(forwarded, (0..=fits).collect::<Vec<_>>());
 }
 
 /// Without a service, nothing waits: no notification fills the memory.

@@ -34,16 +34,20 @@ impl Running {
         Self::of(process, Box::new(BufReader::new(stdout)))
     }
 
-    /// Starts the command with a socket as its standard output. Also returns a function that fills the socket, so that
-    /// the command cannot write any more.
-    fn start_on_socket(args: &[&str]) -> (Self, impl FnMut() + use<>) {
+    /// Starts the command with a socket as its standard output. Also returns a function that fills the socket. Writes
+    /// of the command then fail, or block if its argument is true.
+    fn start_on_socket(args: &[&str]) -> (Self, impl FnMut(bool) + use<>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let mut filler = theirs.try_clone().unwrap();
         let mut listen = command();
         listen.arg("listen").args(args).stdout(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::piped());
         let running = Self::of(listen.spawn().unwrap(), Box::new(BufReader::new(ours)));
-        (running, move || while filler.write(&[b'\n'; 4096]).is_ok() {})
+        let fill = move |then_block: bool| {
+            while filler.write(&[b'\n'; 4096]).is_ok() {}
+            filler.set_nonblocking(!then_block).unwrap();
+        };
+        (running, fill)
     }
 
     fn of(process: Child, mut stdout: Box<dyn BufRead + Send>) -> Self {
@@ -233,9 +237,31 @@ fn interrupt_after_failed_output_ends_the_command_immediately() {
     let (listener, mut fill) = Running::start_on_socket(&args.each_ref().map(String::as_str));
     place.trigger(&listener, "baas.fund-deposit");
     let _held = accept.recv_timeout(Duration::from_secs(60)).unwrap();
-    fill();
+    fill(false);
     place.trigger(&listener, "baas.user-upgrade");
     assert_ends_after_interrupt(listener);
+}
+
+/// The output is full and is not read, so the explained refusals cannot be printed.
+#[test]
+fn interrupts_end_the_command_while_its_output_is_blocked() {
+    let place = Place::new();
+    let (listener, mut fill) = Running::start_on_socket(&["--keys", &place.path("keys")]);
+    fill(true);
+    place.post_changed(&listener);
+    listener.signal(Signal::INT);
+    assert_ends_after_interrupt(listener);
+}
+
+/// A request to terminate, without an interrupt, also ends the command while its output is blocked.
+#[test]
+fn termination_ends_the_command_while_its_output_is_blocked() {
+    let place = Place::new();
+    let (listener, mut fill) = Running::start_on_socket(&["--keys", &place.path("keys")]);
+    fill(true);
+    place.post_changed(&listener);
+    listener.signal(Signal::TERM);
+    assert_eq!(ends(listener), (Some(0), String::new()));
 }
 
 /// Returns the URL of a receiver that does not respond, and the connections to it.
@@ -252,11 +278,15 @@ fn assert_ends_after_interrupt(listener: Running) {
     let address = listener.url.trim_start_matches("http://").to_owned();
     wait_until("the command stops listening", || TcpStream::connect(&address).is_err());
     listener.signal(Signal::INT);
+    // Without this signal, the command waits for 30 s.
+    assert_eq!(ends(listener), (Some(130), String::new()));
+}
+
+/// Waits at most 20 s until the command has ended, and returns its exit code and standard error.
+fn ends(listener: Running) -> (Option<i32>, String) {
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(listener.wait()));
-    // Without this signal, the command waits for 30 s.
-    let (code, stderr) = end.recv_timeout(Duration::from_secs(20)).expect("the command has not ended");
-    assert_eq!((code, &*stderr), (Some(130), ""));
+    end.recv_timeout(Duration::from_secs(20)).expect("the command has not ended")
 }
 
 /// Only a closed pipe is not a failure. Here, the output is a full socket, and writing to it fails like writing to a
@@ -265,7 +295,7 @@ fn assert_ends_after_interrupt(listener: Running) {
 fn listen_fails_if_its_output_cannot_be_written() {
     let place = Place::new();
     let (listener, mut fill) = Running::start_on_socket(&["--keys", &place.path("keys")]);
-    fill();
+    fill(false);
     place.trigger(&listener, "baas.fund-deposit");
     let (code, stderr) = listener.wait();
     assert!(code == Some(1) && stderr.contains("cannot write its output"), "{code:?} {stderr}");

@@ -20,7 +20,12 @@ const FAILURES: &[(&str, i32, &str, &str)] = &[
     ("call getPartnerBalance", 3, "no connection is configured", "`paytend config init`"),
     ("call getPartnerBalance --keys KEYS", 2, "no base URL", "pass --base-url URL"),
     ("call getPartnerBalance --keys DIR --base-url http://127.0.0.1:1", 3, "cannot read", "DIR/partner-private.pem"),
-    ("call getPartnerBalance --keys KEYS --base-url http://127.0.0.1:1", 5, "cannot connect", "`paytend doctor`"),
+    (
+        "call getPartnerBalance --keys KEYS --base-url http://127.0.0.1:1",
+        5,
+        "cannot connect",
+        "`paytend doctor` checks the connection, with the same --profile, --keys and --base-url",
+    ),
     ("call getPartnersBalance", 2, "getPartnersBalance: ", "did you mean `issuing.getPartnerBalance`?"),
     ("call topup --keys KEYS --base-url http://127.0.0.1:1", 2, "invalid topup request", "`paytend endpoints"),
     ("call topup --keys KEYS --base-url http://127.0.0.1:1 -f orderNo", 2, "orderNo", "expected FIELD=VALUE"),
@@ -45,8 +50,18 @@ const FAILURES: &[(&str, i32, &str, &str)] = &[
         "`paytend endpoints topup`",
     ),
     ("open SEALED --kind request", 2, "--as and --kind do not match", "a partner opens responses"),
-    ("open SEALED --kind response", 4, "the message", "`paytend explain`"),
-    ("verify --provider payby --public-key KEYS/payby-public.b64 --sign AAAA", 4, "not authentic", "`paytend explain`"),
+    (
+        "open SEALED --kind response",
+        4,
+        "the message",
+        "`paytend explain` reports why, with the same message, keys and --kind",
+    ),
+    (
+        "verify --provider payby --public-key KEYS/payby-public.b64 --sign AAAA",
+        4,
+        "not authentic",
+        "`paytend explain` reports why, with the same message, --provider, --public-key and --sign",
+    ),
     ("inspect -", 1, "message was found", "capture the complete body"),
     ("explain --public-key KEYS/paytend-public.b64", 2, "messages are encrypted", "pass --private-key FILE"),
     ("explain --provider payby --public-key KEYS/payby-public.b64 --kind request", 2, "--kind", "remove them"),
@@ -211,4 +226,19 @@ fn invalid_file_with_profiles_is_named_with_its_line() {
         let message = format!("{}, line 2: not valid TOML; correct the line", config.display());
         assert!(ran.code == 3 && ran.stderr.contains(&message), "{words:?}: {} {}", ran.code, ran.stderr);
     }
+}
+
+#[test]
+fn next_step_depends_on_the_source_of_the_settings() {
+    let place = Workplace::new();
+    let keys = place.path("keys");
+    std::fs::write(keys.join("paytend.toml"), "").unwrap();
+    let ran = run(&["inspect", "-", "--keys", keys.to_str().unwrap()], b"{}");
+    let next = "pass the --keys directory that `paytend sandbox` wrote";
+    assert!(ran.code == 3 && ran.stderr.contains(next), "{} {}", ran.code, ran.stderr);
+    let mut doctor = command();
+    doctor.args(["doctor", "--callback", "http://127.0.0.1:1/"]).env("PAYTEND_PARTNER_ID", "1");
+    let ran = finish(&mut doctor, b"");
+    let next = "the private key is not set: set PAYTEND_PRIVATE_KEY_FILE";
+    assert!(ran.code == 1 && ran.stdout.contains(next), "{} {}", ran.code, ran.stdout);
 }

@@ -35,7 +35,10 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     loop {
         let entries = store.audit(query.clone()).await?;
         for entry in &entries {
-            output::line(&if args.json { members(entry) } else { line(entry) })?;
+            match args.json {
+                true => output::json_line(&members(entry))?,
+                false => output::line(&line(entry))?,
+            }
         }
         match entries.last() {
             Some(last) if entries.len() == PAGE => query.before = Some(last.number),

@@ -149,8 +149,9 @@ pub(crate) fn open_sqlite(file: &Path) -> Result<AnyStore, Failure> {
     let opened = SqliteOptions::new(file).must_exist().open();
     opened.map(AnyStore::Sqlite).map_err(|error| match file.exists() {
         true => error.into(),
-        false => Failure::from(error)
-            .with_hint("check the path; `paytend inbox serve` and `paytend listen --inbox` create a file"),
+        false => Failure::from(error).with_hint(
+            "check the path; `paytend inbox serve` and `paytend listen --inbox` create the file of an inbox",
+        ),
     })
 }
 

@@ -125,16 +125,38 @@ fn shown(text: &str) -> String {
 pub(super) struct Printer {
     json: bool,
     stop: CancellationToken,
+    /// Held while a line is written, so that a blocked output occupies only one thread.
+    writing: Arc<tokio::sync::Mutex<()>>,
     /// The first failure to write a line.
     failed: Arc<Mutex<Option<Failure>>>,
 }
 
 impl Printer {
     pub(super) fn new(json: bool, stop: CancellationToken) -> Self {
-        Self { json, stop, failed: Arc::default() }
+        Self { json, stop, writing: Arc::default(), failed: Arc::default() }
     }
 
-    pub(super) fn print(&self, line: &Line) {
+    /// Prints a line, and waits until it is written. A blocked output does not block the threads of the runtime, which
+    /// handle signals. The line is also written if the future is dropped, such as when the sender disconnects.
+    pub(super) async fn print(&self, line: Line) {
+        let printer = self.clone();
+        let printed = tokio::spawn(async move {
+            let writing = printer.writing.clone().lock_owned().await;
+            let written = tokio::task::spawn_blocking(move || {
+                let _writing = writing;
+                printer.write(&line);
+            });
+            let _ = written.await;
+        });
+        let _ = printed.await;
+    }
+
+    /// Waits until the lines that wait for the output are written.
+    pub(super) async fn flush(&self) {
+        let _ = self.writing.lock().await;
+    }
+
+    fn write(&self, line: &Line) {
         let printed = match self.json {
             true => output::json(line),
             false => output::line(&line.text(Style::stdout())).map_err(Failure::from),

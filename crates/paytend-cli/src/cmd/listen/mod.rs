@@ -55,7 +55,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "forward_to")]
     forward_secret_file: Option<PathBuf>,
     /// The SQLite file that stores the notifications. Without this option, they are kept in memory, and are lost when
-    /// the command ends. New notifications get status 503 while 10000 notifications or 16 MiB wait to be forwarded
+    /// the command ends. New notifications, also of kinds that --only leaves out, get status 503 while 10000
+    /// notifications or 16 MiB wait to be forwarded. Dead letters, which were given up after many attempts, also count
     #[arg(long, value_name = "FILE")]
     inbox: Option<PathBuf>,
     /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated. All kinds are
@@ -156,7 +157,7 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
     };
     server::serve(listener, None, router, &Connections::new(None), until).await;
     let _ = working.await;
-    shared.explainer.finish().await;
+    shared.explainer.finish(&shared.printer).await;
     if args.forward_to.is_some() {
         match unforwarded(&shared).await {
             Ok(count) => warn_about_unforwarded(args, count),
@@ -242,7 +243,7 @@ fn worker<S: Store>(shared: &Shared<S>, forwarder: Option<Forwarder>) -> Worker<
             let event = if done.is_ok() { What::Forwarded } else { What::ForwardFailed };
             let mut line = Line::of(event, delivery.facts(), delivery.content());
             line.reason = done.as_ref().err().map(|error| error.cause().to_owned());
-            shared.printer.print(&line);
+            shared.printer.print(line).await;
             done
         }
     })

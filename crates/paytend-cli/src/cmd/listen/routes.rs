@@ -34,6 +34,9 @@ pub(super) struct Shared<S> {
 const MAX_UNEXPLAINED: u32 = 16;
 /// How long the command waits for an unfinished explanation when it stops.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the command waits for the last lines when it stops. It is a little longer than [`EXPLAIN_TIMEOUT`], so that
+/// an unfinished refusal can still be printed.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Explains why messages were refused. It explains one message at a time, because an explanation can keep a processor
 /// busy for a second.
@@ -49,9 +52,14 @@ impl Explainer {
         Self { waiting: Arc::new(waiting), explaining: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Waits until all refusals are printed. After the command has stopped, this takes at most [`EXPLAIN_TIMEOUT`].
-    pub(super) async fn finish(&self) {
-        let _ = self.waiting.acquire_many(MAX_UNEXPLAINED).await;
+    /// Waits until all refusals and the lines before them are printed, but at most [`FINISH_TIMEOUT`], because the
+    /// output may be blocked.
+    pub(super) async fn finish(&self, printer: &Printer) {
+        let printed = async {
+            let _ = self.waiting.acquire_many(MAX_UNEXPLAINED).await;
+            printer.flush().await;
+        };
+        let _ = tokio::time::timeout(FINISH_TIMEOUT, printed).await;
     }
 }
 
@@ -94,7 +102,7 @@ async fn respond<S: Store, R: Receiver<Notification: Storable>>(
         Err(rejection) => {
             let body = std::mem::take(&mut *copy.lock().unwrap_or_else(PoisonError::into_inner));
             let response = rejection.to_http();
-            shared.refused(route, &rejection, response.status().as_u16(), (parts.headers, body, keys));
+            shared.refused(route, &rejection, response.status().as_u16(), (parts.headers, body, keys)).await;
             response
         }
     };
@@ -125,20 +133,26 @@ impl<S: Store> Shared<S> {
         line.status = Some(route.provider().respond(reply).to_http().status().as_u16());
         if self.shows(&kind) {
             line.kind = Some(kind);
-            self.printer.print(&line);
+            self.printer.print(line).await;
         }
         reply
     }
 
     /// Prints why a notification was refused, with the findings of `explain`. The response to the sender does not wait
     /// for the findings and does not contain them.
-    fn refused(&self, route: Route, rejection: &Rejection, status: u16, message: (HeaderMap, Vec<u8>, KnownKeys)) {
+    async fn refused(
+        &self,
+        route: Route,
+        rejection: &Rejection,
+        status: u16,
+        message: (HeaderMap, Vec<u8>, KnownKeys),
+    ) {
         let mut line = Line::new(What::Refused, route);
         (line.status, line.reason) = (Some(status), Some(rejection.reason().to_string()));
         let printer = self.printer.clone();
         let unauthentic = matches!(rejection.reason(), Reason::Refused(_) | Reason::Unsigned);
         let Some(slot) = self.explainer.waiting.clone().try_acquire_owned().ok().filter(|_| unauthentic) else {
-            return printer.print(&line);
+            return printer.print(line).await;
         };
         let explaining = self.explainer.explaining.clone();
         tokio::spawn(async move {
@@ -146,7 +160,7 @@ impl<S: Store> Shared<S> {
             // If the command stops before this message can be explained, the line is printed without findings.
             let turn = tokio::select! {
                 biased;
-                () = printer.stopped() => return printer.print(&line),
+                () = printer.stopped() => return printer.print(line).await,
                 turn = explaining.acquire_owned() => turn,
             };
             let explained = tokio::task::spawn_blocking(move || {
@@ -163,7 +177,7 @@ impl<S: Store> Shared<S> {
                 findings = explained => line.findings = findings.unwrap_or_default(),
                 () = printer.stopped_for(EXPLAIN_TIMEOUT) => {}
             }
-            printer.print(&line);
+            printer.print(line).await;
         });
     }
 }

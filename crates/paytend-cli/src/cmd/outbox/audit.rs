@@ -36,7 +36,10 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     loop {
         let actions = each!(&store, store => store.order_audit(query.clone()))?;
         for action in &actions {
-            output::line(&if args.json { members(action) } else { line(action) })?;
+            match args.json {
+                true => output::json_line(&members(action))?,
+                false => output::line(&line(action))?,
+            }
         }
         match actions.last() {
             Some(last) if actions.len() == PAGE => query.before = Some(last.number),
