@@ -207,6 +207,7 @@ async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
 
 async fn store_one(store: &PostgresStore, notification: NewNotification) -> Result<Stored, StoreError> {
     let notification = Arc::new(notification);
+    let mut failed = StoreError::unavailable("a concurrent delivery was rolled back");
     for _ in 0..ATTEMPTS {
         let new = Arc::clone(&notification);
         let (stored, _) =
@@ -215,11 +216,13 @@ async fn store_one(store: &PostgresStore, notification: NewNotification) -> Resu
             Ok(Some(stored)) => return Ok(stored),
             Ok(None) => {}
             // A partition was added after the statement had chosen the default partition for the content.
-            Err(OpError::Sql(error)) if error.code() == Some(&SqlState::CHECK_VIOLATION) => {}
+            Err(OpError::Sql(error)) if error.code() == Some(&SqlState::CHECK_VIOLATION) => {
+                failed = OpError::Sql(error).into_finish(DOING).into();
+            }
             Err(error) => return Err(error.into_finish(DOING).into()),
         }
     }
-    Err(StoreError::unavailable("a concurrent delivery was rolled back, or partitions were added"))
+    Err(failed)
 }
 
 /// Returns whether an error was caused by a value: invalid data, a violated constraint, or a row that is too large.

@@ -283,8 +283,8 @@ pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Op
     Ok(Some(i64::from_be_bytes(bytes)))
 }
 
-/// Removes the content of some completed orders, and records the removal. Returns their number, and how many orders with
-/// content were found.
+/// Removes the content of some completed orders, and records the removal. Returns their number, and how many orders
+/// with content were found.
 async fn drop_content(transaction: &Transaction<'_>, before: SystemTime, audit: Audit) -> Result<(u64, u64), OpError> {
     let sql = "WITH old AS MATERIALIZED (SELECT DISTINCT p.id FROM paytend_order_part p \
          JOIN paytend_order o ON o.id = p.id WHERE NOT o.is_open AND o.submitted_at < $1 LIMIT $2), \

@@ -58,8 +58,8 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     assert_eq!(reopened.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// The first notification of a day adds partitions for the next days. Here, each day is far away from the day before, so
-/// its partition does not exist yet.
+/// The first notification of a day adds partitions for the next days. Here, each day is far away from the day before,
+/// so its partition does not exist yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_are_accepted_while_partitions_are_added() {
     let Some(server) = Server::start(&[]).await else { return };

@@ -1,6 +1,6 @@
 //! Tests of completions that share a transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -272,13 +272,13 @@ async fn deferred_constraint_fails_only_the_effect_that_violates_it() {
             execute(&config, unique).await;
         }
         let claimed = claimed(&store, "next", COUNT).await;
-        let victims: Vec<Id> = claimed.iter().skip(5).step_by(10).map(|one| one.lease.id).collect();
+        let victims: BTreeSet<Id> = claimed.iter().skip(5).step_by(10).map(|one| one.lease.id).collect();
         let causes = complete_all(&store, claimed, |id| {
             let twice = if victims.contains(&id) { ", ('x')" } else { "" };
             recording(id, format!("INSERT INTO booking VALUES ('{id}'), ('y{id}'){twice}{twice}"))
         });
         let causes = causes.await;
-        assert_eq!(causes.keys().copied().collect::<Vec<_>>(), victims);
+        assert_eq!(causes.keys().copied().collect::<BTreeSet<_>>(), victims);
         assert!(causes.values().all(|cause| cause.contains("23505")), "{causes:?}");
         assert_eq!(number(&config, "SELECT count(*)::int FROM booking").await, 2 * (40 - 4));
         assert!(lines(&store).await.values().all(|lines| lines.len() == 1));

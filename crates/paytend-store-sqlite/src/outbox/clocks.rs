@@ -30,8 +30,8 @@ struct Seen {
     first_claim: Option<i64>,
     /// A recorded time that is ahead of this process's clock, and the time at which this process first read it.
     ahead: Option<(i64, i64)>,
-    /// Whether a different clock was detected. The clocks can later seem to agree, because recorded times do not advance
-    /// by themselves.
+    /// Whether a different clock was detected. The clocks can later seem to agree, because recorded times do not
+    /// advance by themselves.
     has_differed: bool,
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
         }
     }
     let printed = output::result(args.json.json, &json!({ "redriven": redriven }), &format!("redriven: {redriven}"));
-    // The other notifications were redriven all the same.
+    // The notifications of the other steps were redriven.
     if let Some(error) = failed {
         return Err(error.into());
     }
