@@ -323,7 +323,8 @@ pub struct OrderStats {
     pub states: [u64; State::ALL.len()],
     /// The number of orders whose outcome is known but whose handler has not succeeded.
     pub unhandled: u64,
-    /// The number of open orders that cannot be read. [`list_orders`](crate::OutboxAdmin::list_orders) returns them.
+    /// The number of open orders whose row or encrypted content cannot be read. Those whose row cannot be read are in
+    /// [`OrderPage::unreadable`]; [`check_orders`](crate::OutboxAdmin::check_orders) names an example of both.
     /// Those in a known state are also counted in [`states`](Self::states).
     pub unreadable: u64,
     /// How long the oldest due order has been due.

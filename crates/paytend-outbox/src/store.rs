@@ -30,8 +30,8 @@ use crate::record::{
 /// - Of the orders with the same order key, only the first order that is not completed can be claimed. A stuck order
 ///   holds up the later orders.
 /// - An order's progress is changed only by methods of [`Progress`](crate::Progress).
-/// - An order that cannot be read is neither claimed nor changed. It is listed, and counted in
-///   [`OrderStats`](crate::OrderStats).
+/// - An order whose row cannot be read is neither claimed nor changed. It is listed, and counted in
+///   [`OrderStats`](crate::OrderStats). If only its encrypted content cannot be read, it is not claimed either.
 /// - During a recovery, a claim calls [`Progress::recover_unsent`](crate::Progress::recover_unsent) first.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
