@@ -49,6 +49,33 @@ fn store_can_be_managed_while_the_service_runs() {
     assert_eq!(place.inbox("show", &["99"]).code, 1);
 }
 
+/// The IDs are redriven in steps of 100. If a step fails, the later steps are still performed.
+#[test]
+fn redrive_continues_after_a_failed_step() {
+    let place = Workplace::new();
+    runtime().block_on(async {
+        let service = place.start(&[]);
+        service.post("/paytend/baas", place.paytend("2", DEPOSIT)).await;
+        service.post("/payby", place.signed("payby", payby(1))).await;
+        assert_eq!(service.terminate(), Some(0));
+    });
+    for id in ["1", "2"] {
+        assert_eq!(place.inbox("bury", &[id, "--why", "a test"]).code, 0);
+    }
+    let store = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
+    let refusal = "CREATE TRIGGER refusal BEFORE INSERT ON paytend_work WHEN NEW.id = 1 BEGIN \
+        SELECT RAISE(ABORT, 'refused by a test'); END";
+    store.execute_batch(refusal).unwrap();
+    // The second step consists of the notification 2 only.
+    let absent = (1_000..1_099).map(|id| id.to_string());
+    let ids: Vec<String> = ["1".to_owned()].into_iter().chain(absent).chain(["2".to_owned()]).collect();
+    let ran = place.inbox("redrive", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "redriven: 1\n"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: cannot write: SQLite"), "{}", ran.stderr);
+    let states = place.listed().into_iter().map(|entry| (entry["id"].as_u64(), entry["state"].clone()));
+    assert_eq!(states.collect::<Vec<_>>(), [(Some(1), json!("dead")), (Some(2), json!("ready"))]);
+}
+
 #[test]
 fn errors_name_invalid_stores_and_missing_files() {
     let place = Workplace::new();

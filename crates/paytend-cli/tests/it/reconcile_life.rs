@@ -40,6 +40,8 @@ pub(crate) struct Life {
     pub(crate) orders: BTreeMap<String, Value>,
     /// The profile file.
     profiles: Option<PathBuf>,
+    /// The date at the start. The days to reconcile remain the same if the date changes during the test.
+    today: jiff::civil::Date,
 }
 
 impl Life {
@@ -68,7 +70,8 @@ impl Life {
         let callback = SetCallbackUrl::builder().type_("2").url(service.url("/paytend/baas")).build();
         client.send(&callback).await.unwrap();
         std::fs::write(folder.path().join("rules.toml"), RULES).unwrap();
-        Self { folder, sandbox, client, service, orders: BTreeMap::new(), profiles: None }
+        let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        Self { folder, sandbox, client, service, orders: BTreeMap::new(), profiles: None, today }
     }
 
     /// Sets the profile file that the commands use.
@@ -151,7 +154,7 @@ impl Life {
     }
 
     fn around_now(&self, arguments: &[&str]) -> Command {
-        let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let today = self.today;
         let (from, to) = (today.yesterday().unwrap().to_string(), today.tomorrow().unwrap().to_string());
         let store = format!("sqlite:{}", self.path("inbox.db").display());
         let rules = self.arg("rules.toml");

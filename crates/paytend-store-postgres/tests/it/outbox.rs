@@ -125,3 +125,35 @@ async fn recovery_waits_for_a_change_in_progress() {
     transaction.commit().await.unwrap();
     assert_eq!(recovering.await.unwrap().unwrap().count, 1);
 }
+
+/// Operators who remove content at the same time find the same orders. None of them may stop before all content is
+/// removed, and each order's removal is recorded once.
+#[tokio::test(flavor = "multi_thread")]
+async fn content_is_removed_by_several_operators_at_the_same_time() {
+    const ORDERS: usize = 6_000;
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = open(server.database().await, 6).await;
+    let client = store.pool().get().await.unwrap();
+    let inserted = format!(
+        "INSERT INTO paytend_order (number, request_id, operation, content_tag, submitted_at, state, is_open, head)
+         SELECT 'T-' || n, 'R-' || n, '/test/pay', '\\x00', n, 'decided', false, true FROM generate_series(1, {ORDERS}) n;
+         INSERT INTO paytend_order_part (id, part, key_id, nonce, sealed)
+         SELECT id, part, 1, '\\x00', '\\x00' FROM paytend_order, unnest(ARRAY['request', 'result']) part"
+    );
+    client.batch_execute(&inserted).await.unwrap();
+    let operators = (0..4).map(|operator| {
+        let (store, audit) = (store.clone(), Audit { who: format!("operator {operator}"), why: "a test".into() });
+        tokio::spawn(async move {
+            let dropped = store.drop_order_content(SystemTime::now(), audit).await.unwrap();
+            let left = "SELECT count(*) FROM paytend_order_part";
+            let left: i64 = store.pool().get().await.unwrap().query_one(left, &[]).await.unwrap().get(0);
+            assert_eq!(left, 0, "an operator has stopped before all content was removed");
+            dropped
+        })
+    });
+    let dropped = futures_util::future::try_join_all(operators.collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(dropped.iter().sum::<u64>(), ORDERS as u64, "{dropped:?}");
+    let recorded = "SELECT count(id), count(DISTINCT id) FROM paytend_order_audit";
+    let recorded = client.query_one(recorded, &[]).await.unwrap();
+    assert_eq!((recorded.get::<_, i64>(0), recorded.get::<_, i64>(1)), (ORDERS as i64, ORDERS as i64));
+}

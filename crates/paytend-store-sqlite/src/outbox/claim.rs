@@ -59,11 +59,12 @@ pub(super) fn claim(
     let mut claimed = Vec::with_capacity(due.len());
     let is_recovering = recovering_since(transaction)?.is_some();
     for Due { mut stored, request: sealed, result, .. } in due {
+        let before = stored.progress.clone();
         if is_recovering {
             stored.progress.recover_unsent(now, stored.facts.not_before.map(millis));
         }
         stored.progress.claim(now, request.lease, request.holder);
-        rows::save(transaction, stored.id, &stored.progress)?;
+        rows::save_change(transaction, stored.id, &before, &stored.progress)?;
         claimed.push(ClaimedOrder {
             lease: Lease { id: Id::new(stored.id), fence: stored.progress.fence, holder: request.holder },
             request: sealed,
@@ -93,7 +94,9 @@ struct Due {
 
 fn read(transaction: &Transaction<'_>, due_at: i64, id: i64) -> Result<Option<Due>, rusqlite::Error> {
     let Some(stored) = rows::by_id(transaction, id)? else { return Ok(None) };
-    let (request, result) = (rows::part(transaction, id, REQUEST)?, rows::part(transaction, id, RESULT)?);
+    let request = rows::part(transaction, id, REQUEST)?;
+    // An order that was never sent has no result.
+    let result = if stored.progress.is_unsent() { None } else { rows::part(transaction, id, RESULT)? };
     Ok(Some(Due { due_at, stored, request, result }))
 }
 

@@ -259,8 +259,9 @@ impl OutboxStore for SqliteStore {
         let clock = self.shared.options.clock.clone();
         self.run(crate::store::EXTEND, move |transaction| {
             let mut held = held(transaction, lease)?;
+            let before = held.progress.clone();
             held.progress.extend(clock.now(), time);
-            Ok(rows::save(transaction, held.id, &held.progress)?)
+            Ok(rows::save_change(transaction, held.id, &before, &held.progress)?)
         })
         .await
     }

@@ -194,6 +194,42 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
     Ok(())
 }
 
+/// Writes the progress of an order whose previous progress was `before`.
+///
+/// SQLite writes to an index whenever a statement sets one of its columns, even to the same value. An index of all
+/// orders is large, so a claim or an extended lease, which changes neither the state nor the history, does not set their
+/// columns.
+pub(super) fn save_change(
+    transaction: &Transaction<'_>,
+    id: i64,
+    before: &Progress,
+    progress: &Progress,
+) -> rusqlite::Result<()> {
+    let lasting = |progress: &Progress| {
+        let Progress { state, is_open, history, decision, is_notified, .. } = progress;
+        (*state, *is_open, *history, *decision, *is_notified)
+    };
+    if lasting(before) != lasting(progress) {
+        return save(transaction, id, progress);
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE paytend_order SET fence = ?2, tries = ?3, is_leased = ?4, due_at = ?5, is_due_again = ?6, \
+             cause = ?7, holder = ?8 WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            progress.fence,
+            progress.tries,
+            progress.is_leased,
+            progress.due_at,
+            progress.is_due_again,
+            progress.cause,
+            progress.holder.cast_signed(),
+        ])?;
+    Ok(())
+}
+
 /// Inserts an order. Returns the ID that the store has assigned.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
