@@ -12,7 +12,11 @@ use crate::options::{SqliteOptions, Synchronous};
 const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 
 /// The writer's page cache, in KiB.
-const CACHE_KIB: usize = 64 << 10;
+///
+/// A larger cache would make the store slower: after some changes to the structure of an index, SQLite searches the
+/// whole cache for pages beyond the end of the file, and most transactions make such a change. Pages that are not in
+/// this cache are usually in the operating system's.
+const CACHE_KIB: usize = 8 << 10;
 
 /// How long a connection waits for another process's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,10 +35,11 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
     let connection = connect(options, flags)?;
     set(&connection, "journal_mode", "wal", "wal")?;
     sync(&connection, options)?;
-    // The cache can hold the dedup key index of about a million notifications. Dedup keys are random, so every part of
-    // the index is accessed.
     let cache = format!("-{CACHE_KIB}");
     set(&connection, "cache_size", &cache, &cache)?;
+    // Each operation runs in a savepoint, for which SQLite keeps the previous content of changed pages. Without this
+    // setting, SQLite would write these pages to a temporary file.
+    set(&connection, "temp_store", "2", "2")?;
     // Automatic checkpoints are disabled, because the writer runs the checkpoints.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;
