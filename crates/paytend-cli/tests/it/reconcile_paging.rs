@@ -159,8 +159,8 @@ fn killed_fetch_is_continued() {
     let mut killed = life.command(&lines(&life), &arguments);
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (_, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
-    // Waits until the lists of partner transactions are stored: one for each day from two days ago to tomorrow. They are
-    // fetched while the proxy holds back a page of the card's list.
+    // Waits until the four lists of partner transactions, one for each day, are stored. They are fetched while the
+    // proxy holds back a page of the card's list.
     let days = || {
         let stored = std::fs::read_dir(out.join("lists.partial")).unwrap().flatten();
         let names = stored.map(|file| file.file_name().into_string().unwrap());

@@ -135,8 +135,10 @@ async fn content_is_removed_by_several_operators_at_the_same_time() {
     let store = open(server.database().await, 6).await;
     let client = store.pool().get().await.unwrap();
     let inserted = format!(
-        "INSERT INTO paytend_order (number, request_id, operation, content_tag, submitted_at, state, is_open, head)
-         SELECT 'T-' || n, 'R-' || n, '/test/pay', '\\x00', n, 'decided', false, true FROM generate_series(1, {ORDERS}) n;
+        "INSERT INTO paytend_order
+             (number, request_id, operation, content_tag, submitted_at, state, is_open, head)
+         SELECT 'T-' || n, 'R-' || n, '/test/pay', '\\x00', n, 'decided', false, true
+         FROM generate_series(1, {ORDERS}) n;
          INSERT INTO paytend_order_part (id, part, key_id, nonce, sealed)
          SELECT id, part, 1, '\\x00', '\\x00' FROM paytend_order, unnest(ARRAY['request', 'result']) part"
     );

@@ -196,9 +196,8 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
 
 /// Writes the progress of an order whose previous progress was `before`.
 ///
-/// SQLite writes to an index whenever a statement sets one of its columns, even to the same value. An index of all
-/// orders is large, so a claim or an extended lease, which changes neither the state nor the history, does not set their
-/// columns.
+/// SQLite writes to an index whenever a statement sets one of its columns, even to the same value. The index of states
+/// contains all orders, so this function does not set the state if it has not changed, for example in a claim.
 pub(super) fn save_change(
     transaction: &Transaction<'_>,
     id: i64,

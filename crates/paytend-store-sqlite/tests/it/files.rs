@@ -359,8 +359,11 @@ async fn changes_are_not_written_to_temporary_files() {
         let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
         Ok(files.filter_map(|file| std::fs::read_link(file.path()).ok()).collect::<Vec<_>>())
     });
-    // SQLite's temporary files have this prefix, and they are deleted when they are created.
-    let is_temporary = |file: &std::path::PathBuf| file.to_string_lossy().contains("etilqs_");
+    // A temporary file has no name, which Linux shows as `#` and a number, or this prefix.
+    let is_temporary = |file: &std::path::PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('#') || name.starts_with("etilqs_")
+    };
     let open_files = open_files.await.unwrap();
     assert!(!open_files.iter().any(is_temporary), "{open_files:?}");
 }
