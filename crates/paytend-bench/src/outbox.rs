@@ -29,8 +29,7 @@ const ROUNDS: usize = 7;
 const CLAIMED: usize = 2_000;
 /// The minimum speed relative to the client alone with the default backend, in thousandths.
 const FLOOR: u128 = 700;
-/// The minimum speed of claiming in a store with finished orders, relative to an empty store, in thousandths. A claim
-/// may take 1.5 times as long, like the claim of a notification.
+/// The minimum speed of claiming in a store with finished orders, relative to an empty store, in thousandths.
 const CLAIM_FLOOR: u128 = 667;
 
 /// Runs the benchmark, or one of its parts: `orders`, `claim`. With `--full`, claiming is measured in a store with

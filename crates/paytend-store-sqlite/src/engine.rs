@@ -13,9 +13,9 @@ const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 
 /// The writer's page cache, in KiB.
 ///
-/// A larger cache would make the store slower: after some changes to the structure of an index, SQLite searches the
-/// whole cache for pages beyond the end of the file, and most transactions make such a change. Pages that are not in
-/// this cache are usually in the operating system's.
+/// In files below 1 GiB, a larger cache makes transactions slower: if a transaction has rearranged the pages of an
+/// index, SQLite searches the whole cache at the commit, and most transactions do. The operating system usually caches
+/// the pages that are not in this cache.
 const CACHE_KIB: usize = 8 << 10;
 
 /// How long a connection waits for another process's lock.
@@ -37,9 +37,6 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
     sync(&connection, options)?;
     let cache = format!("-{CACHE_KIB}");
     set(&connection, "cache_size", &cache, &cache)?;
-    // Each operation runs in a savepoint, for which SQLite keeps the previous content of changed pages. Without this
-    // setting, SQLite would write these pages to a temporary file.
-    set(&connection, "temp_store", "2", "2")?;
     // Automatic checkpoints are disabled, because the writer runs the checkpoints.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;

@@ -146,31 +146,59 @@ fn commands_in_the_prose_exist() {
         "docs/end-of-day.md",
         "docs/notifications-in-production.md",
     ] {
-        let text = text(file);
-        let spans = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
-        for span in spans.filter_map(|span| span.strip_prefix("paytend ")) {
-            let words: Vec<&str> = span.split_whitespace().collect();
-            let names: Vec<&str> = words
-                .iter()
-                .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
-                .copied()
-                .collect();
-            let names: Vec<&str> = names.into_iter().take_while(|word| !word.starts_with('-')).collect();
-            // The last words can be values, such as the name of an operation, so the longest sequence that is a command
-            // is used.
-            let found = (1..=names.len()).rev().map(|count| &names[..count]).find_map(|names| {
-                let help = run(&[names, &["--help"]].concat(), b"");
-                (help.code == 0).then_some(help.stdout)
-            });
-            let Some(help) = found.filter(|_| !names.is_empty() && names[0] != "help") else {
-                assert!(names.first().is_none_or(|name| *name == "help" || name.starts_with('-')), "{file}: {span}");
-                continue;
-            };
-            for option in words.iter().filter_map(|word| word.trim_start_matches('[').split([']', '=']).next()) {
-                assert!(!option.starts_with("--") || help.contains(option), "{file}: {span}: {option}");
-            }
-            count += 1;
-        }
+        let prose: String = text(file).split("```").step_by(2).collect();
+        count += check_mentioned(file, &prose);
     }
     assert!(count > 40, "{count}");
+}
+
+/// Checks the commands and options that are mentioned in messages and help texts.
+#[test]
+fn commands_in_messages_exist() {
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut count = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                // A mention can continue on the next line of a string or of a comment.
+                let source = std::fs::read_to_string(&path).unwrap();
+                let lines = source.lines().map(|line| line.trim_start().trim_end_matches('\\'));
+                let lines = lines.map(|line| line.trim_start_matches('/').trim_start_matches('!'));
+                count += check_mentioned(path.to_str().unwrap(), &lines.collect::<Vec<_>>().join(" "));
+            }
+        }
+    }
+    assert!(count > 100, "{count}");
+}
+
+/// Checks the commands in backticks. Returns their number.
+fn check_mentioned(file: &str, text: &str) -> usize {
+    let mut count = 0;
+    for span in text.split('`').filter_map(|span| span.strip_prefix("paytend ")) {
+        let words: Vec<&str> = span.split_whitespace().collect();
+        let names: Vec<&str> = words
+            .iter()
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+            .take_while(|word| !word.starts_with('-'))
+            .copied()
+            .collect();
+        // The last words can be values, such as the name of an operation, so the longest sequence that is a command is
+        // used.
+        let found = (1..=names.len()).rev().map(|count| &names[..count]).find_map(|names| {
+            let help = run(&[names, &["--help"]].concat(), b"");
+            (help.code == 0).then_some(help.stdout)
+        });
+        let Some(help) = found.filter(|_| names[0] != "help") else {
+            assert!(names.first().is_none_or(|name| *name == "help"), "{file}: {span}");
+            continue;
+        };
+        for option in words.iter().filter_map(|word| word.trim_start_matches('[').split([']', '=']).next()) {
+            assert!(!option.starts_with("--") || option == "--" || help.contains(option), "{file}: {span}: {option}");
+        }
+        count += 1;
+    }
+    count
 }

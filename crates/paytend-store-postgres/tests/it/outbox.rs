@@ -12,6 +12,9 @@ use paytend_vectors::Seeded;
 use crate::server::Server;
 use crate::support::{PostgresHarness, open};
 
+/// Selects the locks that transactions are waiting for.
+const WAITS: &str = "SELECT 1 FROM pg_locks WHERE NOT granted";
+
 impl Harness for PostgresHarness<'_> {
     type Store = PostgresStore;
 
@@ -115,9 +118,8 @@ async fn recovery_waits_for_a_change_in_progress() {
         async move { store.recover_orders(Audit { who: "a test".into(), why: "as requested".into() }).await }
     });
     let observer = store.pool().get().await.unwrap();
-    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted";
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while observer.query(waits, &[]).await.unwrap().is_empty() {
+    while observer.query(WAITS, &[]).await.unwrap().is_empty() {
         assert!(std::time::Instant::now() < deadline, "the recovery did not wait");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -143,6 +145,8 @@ async fn content_is_removed_by_several_operators_at_the_same_time() {
          SELECT id, part, 1, '\\x00', '\\x00' FROM paytend_order, unnest(ARRAY['request', 'result']) part"
     );
     client.batch_execute(&inserted).await.unwrap();
+    // While the rows are locked, all operators find the same orders and wait.
+    client.batch_execute("BEGIN; SELECT 1 FROM paytend_order_part FOR UPDATE").await.unwrap();
     let operators = (0..4).map(|operator| {
         let (store, audit) = (store.clone(), Audit { who: format!("operator {operator}"), why: "a test".into() });
         tokio::spawn(async move {
@@ -153,7 +157,15 @@ async fn content_is_removed_by_several_operators_at_the_same_time() {
             dropped
         })
     });
-    let dropped = futures_util::future::try_join_all(operators.collect::<Vec<_>>()).await.unwrap();
+    let operators: Vec<_> = operators.collect();
+    let observer = store.pool().get().await.unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while observer.query(WAITS, &[]).await.unwrap().len() < operators.len() {
+        assert!(std::time::Instant::now() < deadline, "the operators do not wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    client.batch_execute("COMMIT").await.unwrap();
+    let dropped = futures_util::future::try_join_all(operators).await.unwrap();
     assert_eq!(dropped.iter().sum::<u64>(), ORDERS as u64, "{dropped:?}");
     let recorded = "SELECT count(id), count(DISTINCT id) FROM paytend_order_audit";
     let recorded = client.query_one(recorded, &[]).await.unwrap();

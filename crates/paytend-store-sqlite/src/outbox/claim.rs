@@ -94,9 +94,7 @@ struct Due {
 
 fn read(transaction: &Transaction<'_>, due_at: i64, id: i64) -> Result<Option<Due>, rusqlite::Error> {
     let Some(stored) = rows::by_id(transaction, id)? else { return Ok(None) };
-    let request = rows::part(transaction, id, REQUEST)?;
-    // An order that was never sent has no result.
-    let result = if stored.progress.is_unsent() { None } else { rows::part(transaction, id, RESULT)? };
+    let (request, result) = (rows::part(transaction, id, REQUEST)?, rows::part(transaction, id, RESULT)?);
     Ok(Some(Due { due_at, stored, request, result }))
 }
 

@@ -194,38 +194,43 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
     Ok(())
 }
 
+/// Writes the new values of the columns that describe the lease of an order.
+const SAVE_LEASE: &str = "UPDATE paytend_order SET fence = ?2, tries = ?3, is_leased = ?4, due_at = ?5, \
+     is_due_again = ?6, cause = ?7, holder = ?8 WHERE id = ?1";
+
 /// Writes the progress of an order whose previous progress was `before`.
 ///
 /// SQLite writes to an index whenever a statement sets one of its columns, even to the same value. The index of states
-/// contains all orders, so this function does not set the state if it has not changed, for example in a claim.
+/// contains all orders. If only the lease has changed, as in most claims, the state is therefore not set.
 pub(super) fn save_change(
     transaction: &Transaction<'_>,
     id: i64,
     before: &Progress,
     progress: &Progress,
 ) -> rusqlite::Result<()> {
-    let lasting = |progress: &Progress| {
-        let Progress { state, is_open, history, decision, is_notified, .. } = progress;
-        (*state, *is_open, *history, *decision, *is_notified)
-    };
-    if lasting(before) != lasting(progress) {
+    let Progress { state, is_open, history, decision, is_notified, .. } = before;
+    // All fields are listed, so that a new field is not forgotten here.
+    let Progress {
+        state: new_state,
+        is_open: is_still_open,
+        history: new_history,
+        decision: new_decision,
+        is_notified: is_now_notified,
+        fence,
+        tries,
+        is_leased,
+        due_at,
+        is_due_again,
+        cause,
+        holder,
+    } = progress;
+    if (state, is_open, history) != (new_state, is_still_open, new_history)
+        || (decision, is_notified) != (new_decision, is_now_notified)
+    {
         return save(transaction, id, progress);
     }
-    transaction
-        .prepare_cached(
-            "UPDATE paytend_order SET fence = ?2, tries = ?3, is_leased = ?4, due_at = ?5, is_due_again = ?6, \
-             cause = ?7, holder = ?8 WHERE id = ?1",
-        )?
-        .execute(params![
-            id,
-            progress.fence,
-            progress.tries,
-            progress.is_leased,
-            progress.due_at,
-            progress.is_due_again,
-            progress.cause,
-            progress.holder.cast_signed(),
-        ])?;
+    let values = params![id, fence, tries, is_leased, due_at, is_due_again, cause, holder.cast_signed()];
+    transaction.prepare_cached(SAVE_LEASE)?.execute(values)?;
     Ok(())
 }
 
@@ -332,4 +337,28 @@ pub(super) fn audit_log(connection: &Connection, query: &OrderAuditQuery) -> rus
         Ok(RecordedAction::new(row.get(0)?, row.get(1)?, entry))
     })?;
     recorded.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn change_of_a_lease_does_not_write_to_the_index_of_all_orders() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("orders.db");
+        drop(crate::SqliteStore::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        let page = |index: &str| -> i64 {
+            let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+            connection.query_row(sql, [index], |row| row.get(0)).unwrap()
+        };
+        let mut statement = connection.prepare(&format!("EXPLAIN {SAVE_LEASE}")).unwrap();
+        let step = |row: &Row<'_>| Ok((row.get::<_, String>("opcode")?, row.get::<_, i64>("p2")?));
+        let steps = statement.query_map([rusqlite::types::Null; 8], step).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        let written = |index: &str| steps.contains(&("OpenWrite".to_owned(), page(index)));
+        assert!(written("paytend_order_due"), "{steps:?}");
+        assert!(!written("paytend_order_state"), "{steps:?}");
+    }
 }

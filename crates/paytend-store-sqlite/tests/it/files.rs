@@ -342,28 +342,3 @@ async fn write_ahead_log_is_bounded_under_load() {
     assert!(size > 1 << 20, "nothing was copied into the file, which has {size} bytes");
     assert_eq!(store.list(Query { limit: 20_000, ..Query::default() }).await.unwrap().len(), 12_000);
 }
-
-/// The store runs each operation in a savepoint. By default, SQLite writes the previous content of pages that change in
-/// a savepoint to a temporary file, which would contain business IDs and take more time than the operation.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn changes_are_not_written_to_temporary_files() {
-    let harness = SqliteHarness::new();
-    let store = harness.options("a.db").open().unwrap();
-    let table = "CREATE TABLE big (content BLOB);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-         INSERT INTO big SELECT zeroblob(2000) FROM n";
-    store.write(move |transaction| transaction.execute_batch(table)).await.unwrap();
-    let open_files = store.write(|transaction| {
-        assert_eq!(transaction.execute("UPDATE big SET content = randomblob(2000)", [])?, 1000);
-        let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-        Ok(files.filter_map(|file| std::fs::read_link(file.path()).ok()).collect::<Vec<_>>())
-    });
-    // A temporary file has no name, which Linux shows as `#` and a number, or this prefix.
-    let is_temporary = |file: &std::path::PathBuf| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with('#') || name.starts_with("etilqs_")
-    };
-    let open_files = open_files.await.unwrap();
-    assert!(!open_files.iter().any(is_temporary), "{open_files:?}");
-}
