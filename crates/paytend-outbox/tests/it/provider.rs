@@ -300,7 +300,7 @@ impl World {
 
     /// Waits until an order is completed or is waiting for an operator. Returns its progress.
     pub(crate) async fn settled(&self, number: &str) -> paytend_outbox::Progress {
-        let deadline = Instant::now() + Duration::from_secs(30 * 24 * 3600);
+        let deadline = Instant::now() + Duration::from_secs(5 * 24 * 3600);
         loop {
             let progress = self.entry(number).await.progress;
             if progress.due_at.is_none() {
