@@ -63,9 +63,9 @@ usage: cargo xtask <command>
   bench inbox [rates|steady|growth] [--full]
              measure receiving into a store, and fail if a limit is exceeded (some minutes; --full stores 1,000,000
              notifications, sustains a load for ten minutes, and writes its section of BENCHMARKS.md)
-  bench outbox [--full]
+  bench outbox [orders|claim] [--full]
              compare submitting, sending and completing orders on SQLite with the client alone, and measure the claim
-             beside finished orders (some minutes; --full inserts 1,000,000)
+             beside finished orders (some minutes; --full inserts 1,000,000, and writes its section of BENCHMARKS.md)
   bench startup
              measure the time that the `paytend` command takes to start, and check that it is at most 15 ms
   bench queues
@@ -123,8 +123,9 @@ fn main() -> ExitCode {
         ["bench", "startup"] => startup::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", "inbox", rest @ ..] => bench_inbox(rest),
-        ["bench", part @ ("client" | "webhook" | "sandbox" | "outbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", "inbox", rest @ ..] => bench_store("inbox", "Receiving into a store", rest),
+        ["bench", "outbox", rest @ ..] => bench_store("outbox", "Sending from a store", rest),
+        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -156,16 +157,15 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
         .run()
 }
 
-/// Measures how fast notifications are received into a store. A complete measurement replaces its section in
-/// BENCHMARKS.md.
-fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
-    let report = shell::target().join("bench-inbox.md");
+/// Runs a benchmark of the stores. A complete measurement replaces its section in BENCHMARKS.md.
+fn bench_store(part: &str, section: &str, arguments: &[&str]) -> Result<(), String> {
+    let report = shell::target().join(format!("bench-{part}.md"));
     let write = format!("--write={}", report.display());
-    let result = bench(&[&["inbox", &write], arguments].concat());
+    let result = bench(&[&[part, &write], arguments].concat());
     if arguments == ["--full"] {
         let report = std::fs::read_to_string(&report).map_err(|error| error.to_string())?;
-        let text = format!("Written by `cargo xtask bench inbox --full`.\n\n{report}");
-        benchmarks::replace("Receiving into a store", &text)?;
+        let text = format!("Written by `cargo xtask bench {part} --full`.\n\n{report}");
+        benchmarks::replace(section, &text)?;
     }
     result
 }
