@@ -73,8 +73,8 @@ struct OrdersResult {
 fn orders_table(results: &[OrdersResult]) -> String {
     let mut text = format!(
         "Orders that are submitted, sent and completed with an effect on SQLite, compared with the same\nrequests sent \
-         by the client alone: 1024 bits, {CONCURRENT} at the same time, the sandbox on the same processors.\nValues are \
-         orders per second.\n\n| backend | client alone | with the store | ratio | floor |\n|---|---|---|---|---|\n"
+         by the client alone: 1024 bits, {CONCURRENT} at the same time, the sandbox on the same processors.\nValues \
+         are orders per second.\n\n| backend | client alone | with the store | ratio | floor |\n|---|---|---|---|---|\n"
     );
     for (index, OrdersResult { backend, alone, stored, share }) in results.iter().enumerate() {
         let floor = if index + 1 == results.len() { decimal(FLOOR) } else { "–".to_owned() };
@@ -97,8 +97,8 @@ struct ClaimsResult {
 impl ClaimsResult {
     fn text(&self) -> String {
         format!(
-            "Claiming sixteen orders at a time on SQLite takes {} ns per order in an empty store, and {} ns in a store\n\
-             with {} finished orders: {} of the speed (floor {}).\n",
+            "Claiming sixteen orders at a time on SQLite takes {} ns per order in an empty store, and {} ns in a \
+             store\nwith {} finished orders: {} of the speed (floor {}).\n",
             self.empty,
             self.full,
             self.finished,
