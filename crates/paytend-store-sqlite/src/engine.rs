@@ -14,8 +14,8 @@ const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 /// The writer's page cache, in KiB.
 ///
 /// In files below 1 GiB, a larger cache makes transactions slower: if a transaction has rearranged the pages of an
-/// index, SQLite searches the whole cache at the commit, and most transactions do. The operating system usually caches
-/// the pages that are not in this cache.
+/// index, SQLite searches the whole cache at the commit. The operating system usually caches the pages that are not in
+/// this cache.
 const CACHE_KIB: usize = 8 << 10;
 
 /// How long a connection waits for another process's lock.
