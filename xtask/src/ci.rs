@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
-use cargo_metadata::MetadataCommand;
-
-use crate::shell::{cargo, root};
+use crate::features;
+use crate::shell::cargo;
 use crate::test::{self, Skipping};
-use crate::{bindings, deny, fuzz, layers, openapi, package, prose, queues, typos};
+use crate::{bindings, deny, fuzz, layers, package, prose, queues, typos};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 12] = [
     ("format", format),
     ("prose", || prose::run(&[])),
     ("typos", typos::run),
@@ -20,7 +19,6 @@ const STEPS: [Step; 13] = [
     ("documentation", || {
         cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
     }),
-    ("openapi", || openapi::run(true)),
     ("header", || bindings::run(&["header", "--check"])),
     // libFuzzer is best supported on Linux, and fuzzing on other systems would find no additional errors.
     ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5, Some(1)) } else { Ok(()) }),
@@ -48,28 +46,23 @@ fn format() -> Result<(), String> {
     fuzz::format()
 }
 
-/// Runs Clippy on each published package separately, so that no package depends on a feature that a different package
-/// enables. The other packages are built in this workspace only, so they share a run.
+/// Runs Clippy on all code with the default features, and again with all features.
+///
+/// Then runs it on each library alone, with all features and with none, so that no library depends on a feature that a
+/// different package enables. The step `packages` builds each package alone with its default features.
 fn lints() -> Result<(), String> {
-    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
-    let (published, internal): (Vec<_>, Vec<_>) =
-        metadata.workspace_packages().into_iter().partition(|package| package.publish.is_none());
-    let together = internal.iter().flat_map(|package| ["-p", package.name.as_str()]);
-    cargo(["clippy", "--locked", "--all-targets"]).args(together).args(["--", "-D", "warnings"]).run()?;
-    for package in published.iter().chain(&internal) {
-        let lint = ["clippy", "--locked", "--all-targets", "-p", package.name.as_str()];
-        if package.publish.is_none() {
-            cargo(lint).args(["--", "-D", "warnings"]).run()?;
-        }
-        // Skips features that build OpenSSL from source, because they add no code to check.
-        let further = package.features.keys().filter(|name| *name != "default" && !name.contains("vendored"));
-        let further: Vec<&str> = further.map(String::as_str).collect();
-        if !further.is_empty() {
-            cargo(lint).args(["--features", &further.join(","), "--", "-D", "warnings"]).run()?;
+    let lint = |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
+    let metadata = features::metadata()?;
+    lint(&["--workspace", "--all-targets"])?;
+    lint(&["--workspace", "--all-targets", "--features", &features::all(&metadata)])?;
+    for package in metadata.workspace_packages().into_iter().filter(|package| package.publish.is_none()) {
+        let further = features::of(package);
+        let library = package.targets.iter().any(|target| target.is_lib());
+        if library && !further.is_empty() {
+            lint(&["--lib", "-p", &package.name, "--features", &further.join(",")])?;
         }
         if package.features.contains_key("default") {
-            let bare = ["clippy", "--locked", "--lib", "--no-default-features", "-p", package.name.as_str()];
-            cargo(bare).args(["--", "-D", "warnings"]).run()?;
+            lint(&["--lib", "-p", &package.name, "--no-default-features"])?;
         }
     }
     Ok(())

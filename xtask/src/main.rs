@@ -5,9 +5,11 @@
 mod architecture;
 mod benchmarks;
 mod bindings;
+mod built;
 mod ci;
 mod deny;
 mod dist;
+mod features;
 mod fuzz;
 mod layers;
 mod memory;
@@ -107,7 +109,7 @@ fn main() -> ExitCode {
         },
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
-        ["memory"] => memory::run(),
+        ["memory"] => built::Built::new(memory::tests()).and_then(|built| memory::run(&built)),
         ["soak"] => soak::run(),
         ["timing", rest @ ..] => timing(rest),
         ["race"] => race("100000"),

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use crate::bindings;
+use crate::built::Built;
+use crate::features;
 use crate::memory;
 use crate::nats;
 use crate::openapi;
 use crate::setup;
-use crate::shell::cargo;
+use crate::shell::{cargo, program};
 use crate::ui;
 
 /// The programs in `examples/` that need no other server.
@@ -44,42 +46,39 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let mut rows = Rows(Vec::new(), Instant::now());
 
     let openssl = setup::openssl();
-    // paytend-webhook is excluded here, because its tests run below with all features.
-    let mut tests = cargo(["test", "--workspace", "--locked", "--exclude", "paytend-webhook"]);
+    let mut packages = vec!["--workspace"];
     if !openssl {
-        tests = tests.args(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);
+        packages.extend(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);
     }
+    let features = features::tested(&features::metadata()?);
+    let tests = || cargo(["test", "--locked", "--features", &features]).args(&packages);
+    let mut running = tests();
     if let Some(python) = &python {
-        tests = tests.env("PAYTEND_PYTHON", python);
+        running = running.env("PAYTEND_PYTHON", python);
     }
     let postgres = setup::postgres();
     if let Some(postgres) = &postgres {
-        tests = tests.env("PAYTEND_POSTGRES", postgres);
+        running = running.env("PAYTEND_POSTGRES", postgres);
     }
     let nats = nats::server();
     if let Some(nats) = &nats {
-        tests = tests.env("PAYTEND_NATS_SERVER", nats);
+        running = running.env("PAYTEND_NATS_SERVER", nats);
     }
     if skipping == Skipping::Forbidden {
-        tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
+        running = running.env("PAYTEND_NOTHING_SKIPPED", "1");
     }
-    tests.run()?;
+    running.run()?;
     rows.add("unit, integration and documentation tests of every crate", None);
+    let built = Built::new(tests())?;
 
     rows.add(
         "the OpenSSL backend, compared with the default backend",
         (!openssl).then(|| "OpenSSL 3.0.8 or its headers are missing: run `cargo xtask setup`".into()),
     );
 
-    if openssl {
-        // Runs each benchmark once, to check that it still works.
-        cargo(["test", "--locked", "-p", "paytend-bench", "--benches"]).run()?;
-        cargo(["run", "--locked", "-p", "paytend-bench", "--", "--quick"]).run()?;
-    }
-
     let missing = memory::missing();
     if missing.is_none() {
-        memory::run()?;
+        memory::run(&built)?;
     }
     rows.add("the AWS-LC backend, with AddressSanitizer and valgrind", missing);
 
@@ -95,27 +94,13 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         "the inbox on a cluster of NATS servers",
         nats.is_none().then(|| "the NATS server is missing: run `cargo xtask setup`".into()),
     );
-    let faults = ["test", "--locked", "-p", "paytend-store-sqlite", "--features", "failpoints", "--test", "faults"];
-    cargo(faults).run()?;
-    rows.add("the inbox on SQLite with kills, power cuts and failing disks", None);
-
     // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter does not have the
     // `cryptography` package.
-    let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
+    let reference = python.is_some() || program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.add(
         "agreement with the Python reference implementation",
         (!reference).then(|| "Python's cryptography package is missing: run `cargo xtask setup`".into()),
     );
-
-    let with_schemas = ["test", "--locked", "-p", "paytend-model", "--all-features", "--lib", "--test", "it"];
-    cargo(with_schemas).args(["--", "openapi", "schema"]).run()?;
-    rows.add("the OpenAPI document, compared with the types", None);
-
-    cargo(["test", "--locked", "-p", "paytend-client", "--all-features", "--test", "it", "blocking"]).run()?;
-    rows.add("the blocking client", None);
-
-    cargo(["test", "--locked", "-p", "paytend-webhook", "--all-features"]).run()?;
-    rows.add("the adapters of all web frameworks, over real connections", None);
 
     if python.is_some() {
         openapi::validate()?;
@@ -124,11 +109,6 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         "validity of the OpenAPI document and its examples",
         python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
     );
-
-    // The `keyring` feature is off by default, because it needs many dependencies. Its tests therefore need a separate
-    // run.
-    cargo(["test", "--locked", "-p", "paytend-cli", "--features", "keyring", "--bins", "keyring"]).run()?;
-    rows.add("the command's keyring, with a store in memory", None);
 
     // paytend-crypto also supports a build without default features.
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
@@ -153,12 +133,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
 
     let missing = ui::missing();
     if missing.is_none() {
-        ui::test()?;
+        ui::test(built.program("crates/paytend-cli/src/main.rs")?)?;
     }
     rows.add("the sandbox's web page, in a headless Chromium", missing);
 
     for example in EXAMPLES {
-        cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;
+        program(built.program(&format!("examples/{example}.rs"))?).run()?;
     }
     rows.add("the examples", None);
 

@@ -1,6 +1,6 @@
 //! `screenshots`: tests the sandbox's web page in a headless Chromium and takes screenshots of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::shell::{cargo, program, root, target};
 
@@ -23,10 +23,9 @@ fn folder() -> PathBuf {
     target().join("ui")
 }
 
-/// Runs the tests and writes screenshots to `ui` in Cargo's target directory.
-pub(crate) fn test() -> Result<(), String> {
+/// Tests the page that this `paytend` command serves, and writes screenshots to `ui` in Cargo's target directory.
+pub(crate) fn test(paytend: &Path) -> Result<(), String> {
     let browser = chromium().ok_or("Chromium is missing: run `cargo xtask setup`")?;
-    cargo(["build", "--locked", "-p", "paytend-cli"]).run()?;
     let out = folder();
     let failed = |error: std::io::Error| format!("{}: {error}", out.display());
     if out.join("keys").exists() {
@@ -38,14 +37,14 @@ pub(crate) fn test() -> Result<(), String> {
     // Installs only the library, because the tests use the system's browser.
     let install = ["--silent", "--no-audit", "--no-fund", "playwright-core@1.65.1"];
     program("npm").args(["install", "--prefix"]).args([&out]).args(install).run()?;
-    let paytend = target().join(format!("debug/paytend{}", std::env::consts::EXE_SUFFIX));
-    let arguments = [paytend, browser, out.clone()].map(|path| path.display().to_string()).join("\n");
+    let arguments = [paytend, &browser, &out].map(|path| path.display().to_string()).join("\n");
     program("node").args(["--test"]).args([out.join("ui.mjs")]).env("PAYTEND_UI", arguments).run()
 }
 
 /// Runs the tests and copies the screenshots for the README into the repository.
 pub(crate) fn screenshots() -> Result<(), String> {
-    test()?;
+    cargo(["build", "--locked", "-p", "paytend-cli"]).run()?;
+    test(&target().join(format!("debug/paytend{}", std::env::consts::EXE_SUFFIX)))?;
     for name in ["sandbox-light.png", "sandbox-dark.png"] {
         let to = root().join("crates/paytend-sandbox/screenshots").join(name);
         std::fs::create_dir_all(to.parent().unwrap_or(&to)).map_err(|e| e.to_string())?;

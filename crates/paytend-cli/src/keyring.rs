@@ -11,7 +11,7 @@ use self::native as system;
 use self::none as system;
 
 /// The service name under which a keyring shows this command's entries.
-#[cfg(feature = "keyring")]
+#[cfg(any(feature = "keyring", test))]
 const SERVICE: &str = "paytend";
 
 /// A keyring that stores private keys in named entries.
@@ -48,7 +48,8 @@ pub(crate) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
     system::read(entry)
 }
 
-#[cfg(feature = "keyring")]
+/// The implementation for builds with the feature. Tests use it in all builds, with a keyring in memory.
+#[cfg(any(feature = "keyring", test))]
 mod native {
     use keyring_core::{Entry, Error};
     use zeroize::Zeroizing;
@@ -93,17 +94,22 @@ mod native {
         Entry::new(SERVICE, entry).map_err(|error| failure(entry, &error))
     }
 
-    #[cfg(target_os = "macos")]
+    #[cfg(not(feature = "keyring"))]
+    fn store() -> Result<std::sync::Arc<keyring_core::api::CredentialStore>, Error> {
+        Err(Error::NoDefaultStore)
+    }
+
+    #[cfg(all(feature = "keyring", target_os = "macos"))]
     fn store() -> Result<std::sync::Arc<keyring_core::api::CredentialStore>, Error> {
         Ok(apple_native_keyring_store::keychain::Store::new()?)
     }
 
-    #[cfg(windows)]
+    #[cfg(all(feature = "keyring", windows))]
     fn store() -> Result<std::sync::Arc<keyring_core::api::CredentialStore>, Error> {
         Ok(windows_native_keyring_store::Store::new()?)
     }
 
-    #[cfg(not(any(target_os = "macos", windows)))]
+    #[cfg(all(feature = "keyring", not(any(target_os = "macos", windows))))]
     fn store() -> Result<std::sync::Arc<keyring_core::api::CredentialStore>, Error> {
         Ok(zbus_secret_service_keyring_store::Store::new()?)
     }

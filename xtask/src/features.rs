@@ -1,0 +1,41 @@
+//! The features of the workspace's packages, as arguments for cargo.
+
+use cargo_metadata::{Metadata, MetadataCommand, Package};
+
+use crate::shell::root;
+
+/// The feature of `paytend-cli` that stores keys in the system's keyring.
+const KEYRING: &str = "keyring";
+
+pub(crate) fn metadata() -> Result<Metadata, String> {
+    MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|error| error.to_string())
+}
+
+/// Returns a package's features, without those that build OpenSSL from its source, because they add no code to check.
+pub(crate) fn of(package: &Package) -> Vec<&str> {
+    let names = package.features.keys().map(String::as_str);
+    names.filter(|name| *name != "default" && !name.contains("vendored")).collect()
+}
+
+/// Returns all features of all packages, for `--features`.
+pub(crate) fn all(metadata: &Metadata) -> String {
+    list(metadata, |_| true)
+}
+
+/// Returns the features for the tests of the workspace, for `--features`.
+///
+/// With them, a single build contains the tests of all features. Separate builds would compile most dependencies again.
+/// The keyring is not included, because the tests must not change the keys of the person who runs them.
+pub(crate) fn tested(metadata: &Metadata) -> String {
+    list(metadata, |name| name != KEYRING)
+}
+
+fn list(metadata: &Metadata, included: impl Fn(&str) -> bool) -> String {
+    let packages = metadata.workspace_packages();
+    let names = packages.iter().flat_map(|package| of(package).into_iter().map(|name| (&package.name, name)));
+    names
+        .filter(|(_, name)| included(name))
+        .map(|(package, name)| format!("{package}/{name}"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
