@@ -1,4 +1,4 @@
-//! `package`: packages every publishable crate in the same way as for crates.io, and builds each crate from its
+//! `package`: packages every publishable crate in the same way as for crates.io, and compiles each crate from its
 //! package.
 
 use std::collections::BTreeSet;
@@ -6,12 +6,16 @@ use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-use crate::shell::{cargo, root, target};
+use crate::shell::{cargo, program, root, target};
 
-/// Returns the directory where packages are built. No other command uses it, because earlier builds are removed from
-/// it.
+/// Returns the directory of the packages.
 fn folder() -> PathBuf {
     target().join("xtask/package")
+}
+
+/// Returns the directory where the packages are unpacked.
+fn unpacked() -> PathBuf {
+    folder().join("unpacked")
 }
 
 pub(crate) fn run() -> Result<(), String> {
@@ -21,48 +25,49 @@ pub(crate) fn run() -> Result<(), String> {
         check_metadata(package)?;
     }
     let names: Vec<&str> = order.iter().map(|package| package.name.as_str()).collect();
-    remove_earlier_packages(&order)?;
     println!("packages in dependency order: {}", names.join(", "));
-    // All packages are built in a single call, so that cargo builds each package against the new packages that it
-    // depends on.
     let selected = names.iter().flat_map(|name| ["-p", name]);
-    cargo(["package", "--locked", "--allow-dirty", "--target-dir"])
-        .args([folder()])
-        .args(selected)
-        // The packages are built but never run, so they need no debug information. Without it, the build takes less
-        // time.
-        .env("CARGO_PROFILE_DEV_DEBUG", "false")
-        // Overrides the user's configuration, because earlier builds must be removed from this directory.
-        .env("CARGO_BUILD_BUILD_DIR", folder())
-        .run()
+    // `cargo package` would generate code for each package and for all dependencies, which takes minutes. To find
+    // errors, it is enough to check the packages.
+    let packing = cargo(["package", "--locked", "--allow-dirty", "--no-verify", "--target-dir"]);
+    packing.args([folder()]).args(selected).run()?;
+    unpack(&order)?;
+    for package in &order {
+        // Each package is checked alone, so that it cannot depend on a feature that a different package enables.
+        cargo(["check", "--quiet", "--manifest-path"])
+            .args([unpacked().join("Cargo.toml")])
+            .args(["-p", &package.name, "--target-dir"])
+            .args([target()])
+            .run()?;
+    }
+    Ok(())
 }
 
-/// Removes this workspace's packages that earlier runs unpacked and built.
-///
-/// Cargo unpacks and builds each version only once, so it would build the current crates against outdated ones.
-fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
-    for built in std::fs::read_dir(folder().join("debug/.fingerprint")).into_iter().flatten().flatten() {
-        let name = built.file_name().to_string_lossy().into_owned();
-        if packages.iter().any(|package| name.starts_with(package.name.as_str())) {
-            std::fs::remove_dir_all(built.path()).map_err(|e| format!("{}: {e}", built.path().display()))?;
-        }
+/// Unpacks the packages into a workspace in which they depend on each other.
+fn unpack(packages: &[&Package]) -> Result<(), String> {
+    let out = unpacked();
+    let failed = |error: std::io::Error| format!("{}: {error}", out.display());
+    if out.exists() {
+        std::fs::remove_dir_all(&out).map_err(failed)?;
     }
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
-    let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
-    for source in sources.flatten() {
-        // Skips the directories of real registries, which have a host name before the dash. The name of the directory
-        // of local packages begins with the dash.
-        if !source.file_name().to_string_lossy().starts_with('-') {
-            continue;
-        }
-        for package in packages {
-            let unpacked = source.path().join(format!("{}-{}", package.name, package.version));
-            if unpacked.is_dir() {
-                std::fs::remove_dir_all(&unpacked).map_err(|e| format!("{}: {e}", unpacked.display()))?;
-            }
-        }
+    std::fs::create_dir_all(&out).map_err(failed)?;
+    let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"*\"]\n\n[patch.crates-io]\n".to_owned();
+    for package in packages {
+        let name = format!("{}-{}", package.name, package.version);
+        program("tar")
+            .args(["-xzf"])
+            .args([folder().join("package").join(format!("{name}.crate"))])
+            .args(["-C"])
+            .args([&out])
+            .run()?;
+        manifest.push_str(&format!("{} = {{ path = \"{name}\" }}\n", package.name));
     }
+    // With the same versions and profiles, the dependencies that other steps have checked are not checked again.
+    let own = std::fs::read_to_string(root().join("Cargo.toml")).map_err(|e| e.to_string())?;
+    let profiles = own.find("[profile.dev]").ok_or("Cargo.toml has no [profile.dev]")?;
+    manifest.push_str(&format!("\n{}", &own[profiles..]));
+    std::fs::write(out.join("Cargo.toml"), manifest).map_err(failed)?;
+    std::fs::copy(root().join("Cargo.lock"), out.join("Cargo.lock")).map_err(failed)?;
     Ok(())
 }
 

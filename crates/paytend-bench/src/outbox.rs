@@ -246,8 +246,8 @@ async fn fill(store: &SqliteStore, count: usize) {
                      tries, is_leased, is_notified, is_due_again)
                  SELECT 'F' || i, 'request ' || i, '/test/pay', randomblob(32), i, 'responded', 0, 1, 1, i, 0, 0, 0, 0,
                      0, 1, 0, 0, 0, 0 FROM n;
-                 INSERT INTO paytend_order_part (id, part, key_id, nonce, sealed)
-                 SELECT id, part, 1, randomblob(24), randomblob(200) FROM paytend_order,
+                 INSERT INTO paytend_order_part (place, id, part, key_id, nonce, sealed)
+                 SELECT 2 * id + (part = 'result'), id, part, 1, randomblob(24), randomblob(200) FROM paytend_order,
                      (SELECT 'request' AS part UNION ALL SELECT 'result')
                  WHERE submitted_at >= {first} AND submitted_at < {last} AND id > {first} - 1"
             ))

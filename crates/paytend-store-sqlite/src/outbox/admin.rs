@@ -10,7 +10,7 @@ use paytend_outbox::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::outbox::finish;
-use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
+use crate::outbox::rows::{self, Stored};
 use crate::store::SqliteStore;
 
 /// The maximum number of orders that one write changes. The limit keeps other operations from waiting too long.
@@ -39,7 +39,7 @@ const RULES: [(&str, &str); 5] = [
     ),
     (
         "SELECT count(*) FROM paytend_order o WHERE is_open = 1 AND NOT EXISTS \
-         (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id AND p.part = 'request')",
+         (SELECT 1 FROM paytend_order_part p WHERE p.place = 2 * o.id)",
         "orders have no request",
     ),
 ];
@@ -224,7 +224,7 @@ fn show(connection: &Connection, number: &str) -> Result<Option<OrderEntry>, rus
         Ok(AuditEntry::new(system_time(row.get(0)?), row.get(1)?, audit))
     })?;
     let audit = audit.collect::<Result<_, _>>()?;
-    let (request, result) = (rows::part(connection, id, REQUEST)?, rows::part(connection, id, RESULT)?);
+    let rows::Parts { request, result } = rows::parts(connection, id)?;
     Ok(Some(OrderEntry { request, result, audit, ..stored.entry() }))
 }
 
@@ -252,8 +252,8 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
         .flatten();
     stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
     let mut statement = connection.prepare_cached(
-        "SELECT p.key_id, count(DISTINCT o.id) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id \
-         WHERE o.is_open = 1 GROUP BY p.key_id",
+        "SELECT p.key_id, count(DISTINCT o.id) FROM paytend_order o \
+         JOIN paytend_order_part p ON p.place BETWEEN 2 * o.id AND 2 * o.id + 1 WHERE o.is_open = 1 GROUP BY p.key_id",
     )?;
     stats.open_by_key = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     stats.unreadable = rows::count_unreadable(connection, "o.is_open = 1")?.0;
@@ -273,8 +273,10 @@ pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, r
 fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64>, rusqlite::Error> {
     connection
         .prepare_cached(
-            "SELECT DISTINCT p.id FROM paytend_order_part p CROSS JOIN paytend_order o ON o.id = p.id \
-             WHERE p.id > ?2 AND o.is_open = 0 AND o.submitted_at < ?1 ORDER BY p.id LIMIT ?3",
+            "SELECT p.id FROM paytend_order_part p CROSS JOIN paytend_order o ON o.id = p.id \
+             WHERE p.place > 2 * ?2 + 1 AND o.is_open = 0 AND o.submitted_at < ?1 \
+             AND NOT (p.part = 'result' AND EXISTS (SELECT 1 FROM paytend_order_part q WHERE q.place = p.place - 1)) \
+             ORDER BY p.place LIMIT ?3",
         )?
         .query_map(params![before, after, CHUNK], |row| row.get(0))?
         .collect()
@@ -290,7 +292,7 @@ fn drop_content(
     audit: &Audit,
 ) -> Result<u64, rusqlite::Error> {
     let mut statement = transaction.prepare_cached(
-        "DELETE FROM paytend_order_part WHERE id = ?1 \
+        "DELETE FROM paytend_order_part WHERE place BETWEEN 2 * ?1 AND 2 * ?1 + 1 \
          AND EXISTS (SELECT 1 FROM paytend_order o WHERE o.id = ?1 AND o.is_open = 0)",
     )?;
     let mut dropped = 0;

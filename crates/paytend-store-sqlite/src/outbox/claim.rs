@@ -1,11 +1,11 @@
 //! Claims orders for dispatchers.
 
-use paytend_inbox::{Id, Lease, SealedPayload};
+use paytend_inbox::{Id, Lease};
 use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, SkippedOrders, millis, system_time};
 use rusqlite::{Transaction, params};
 
 use crate::outbox::admin::recovering_since;
-use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
+use crate::outbox::rows::{self, Parts, Stored};
 
 /// The maximum number of unreadable orders that one transaction reads. The limit keeps other operations from waiting
 /// too long.
@@ -58,7 +58,7 @@ pub(super) fn claim(
     due.truncate(request.limit);
     let mut claimed = Vec::with_capacity(due.len());
     let is_recovering = recovering_since(transaction)?.is_some();
-    for Due { mut stored, request: sealed, result, .. } in due {
+    for Due { mut stored, parts, .. } in due {
         let before = stored.progress.clone();
         if is_recovering {
             stored.progress.recover_unsent(now, stored.facts.not_before.map(millis));
@@ -67,8 +67,8 @@ pub(super) fn claim(
         rows::save_change(transaction, stored.id, &before, &stored.progress)?;
         claimed.push(ClaimedOrder {
             lease: Lease { id: Id::new(stored.id), fence: stored.progress.fence, holder: request.holder },
-            request: sealed,
-            result,
+            request: parts.request,
+            result: parts.result,
             facts: stored.facts,
             progress: stored.progress,
             now: system_time(now),
@@ -88,14 +88,13 @@ pub(super) struct Found {
 struct Due {
     due_at: i64,
     stored: Stored,
-    request: Option<SealedPayload>,
-    result: Option<SealedPayload>,
+    parts: Parts,
 }
 
 fn read(transaction: &Transaction<'_>, due_at: i64, id: i64) -> Result<Option<Due>, rusqlite::Error> {
     let Some(stored) = rows::by_id(transaction, id)? else { return Ok(None) };
-    let (request, result) = (rows::part(transaction, id, REQUEST)?, rows::part(transaction, id, RESULT)?);
-    Ok(Some(Due { due_at, stored, request, result }))
+    let parts = rows::parts(transaction, id)?;
+    Ok(Some(Due { due_at, stored, parts }))
 }
 
 /// Returns whether sending is paused for an operation.

@@ -20,7 +20,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::error::{OpError, store_error, suspect_cause};
 use crate::store::{RELEASE, SqliteEffect, SqliteStore, effect_error};
-use rows::{REQUEST, RESULT, Stored};
+use rows::{Part, Stored};
 
 pub(crate) use clocks::Clocks;
 
@@ -193,10 +193,10 @@ fn submit(transaction: &Transaction<'_>, now: i64, order: &NewOrder) -> Result<S
     let failed = |error| SubmitError::Store(store_error("submit an order", error));
     let facts = order.facts();
     if let Some(known) = rows::by_number(transaction, &facts.number).map_err(failed)? {
-        let request = rows::part(transaction, known.id, REQUEST).map_err(failed)?;
+        let request = rows::request(transaction, known.id).map_err(failed)?;
         order.check_same(&known.facts, request.as_ref())?;
         if let Some(moved) = order.moved_file(&known.facts, &known.progress, request.as_ref())? {
-            rows::put_part(transaction, known.id, REQUEST, &moved).map_err(failed)?;
+            rows::put_part(transaction, known.id, Part::Request, &moved).map_err(failed)?;
         }
         return Ok(Submitted::Known { state: known.progress.state });
     }
@@ -205,7 +205,7 @@ fn submit(transaction: &Transaction<'_>, now: i64, order: &NewOrder) -> Result<S
         progress.recover(now, facts.not_before.map(millis));
     }
     let id = rows::insert(transaction, now, facts, &progress).map_err(failed)?;
-    rows::put_part(transaction, id, REQUEST, order.request()).map_err(failed)?;
+    rows::put_part(transaction, id, Part::Request, order.request()).map_err(failed)?;
     Ok(Submitted::New)
 }
 
@@ -284,7 +284,7 @@ impl OutboxStore for SqliteStore {
     async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
         self.change_held(RECORD, lease, move |transaction, _, held| {
             held.progress.record_outcome(ended).map_err(illegal)?;
-            Ok(rows::put_part(transaction, held.id, RESULT, &result)?)
+            Ok(rows::put_part(transaction, held.id, Part::Result, &result)?)
         })
         .await
     }
@@ -316,7 +316,7 @@ impl OutboxStore for SqliteStore {
         self.change_held(RELEASE, lease, move |transaction, now, held| {
             held.progress.release(now, &release).map_err(illegal)?;
             if let Some(result) = result {
-                rows::put_part(transaction, held.id, RESULT, &result)?;
+                rows::put_part(transaction, held.id, Part::Result, &result)?;
             }
             Ok(())
         })

@@ -19,9 +19,33 @@ const PROGRESS: &str = "o.state, o.is_open, o.sends, o.last_sent_at, o.last_send
      o.settled_ms, o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, \
      o.cause, o.holder, o.failed_queries";
 
-/// The names of the encrypted parts of an order.
-pub(super) const REQUEST: &str = "request";
-pub(super) const RESULT: &str = "result";
+/// An encrypted part of an order.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Part {
+    Request,
+    Result,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Result => "result",
+        }
+    }
+
+    /// Returns the key of the row that contains this part of an order.
+    fn place(self, id: i64) -> i64 {
+        2 * id + i64::from(self == Self::Result)
+    }
+}
+
+/// The encrypted parts of an order that are stored.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) request: Option<SealedPayload>,
+    pub(super) result: Option<SealedPayload>,
+}
 
 /// A stored order, without its encrypted parts.
 pub(super) struct Stored {
@@ -82,7 +106,7 @@ pub(super) fn try_stored(row: &Row<'_>) -> rusqlite::Result<Result<Stored, Unrea
 pub(super) fn count_unreadable(connection: &Connection, condition: &str) -> rusqlite::Result<(u64, Option<String>)> {
     let sql = format!(
         "SELECT {FACTS}, {PROGRESS}, o.id, o.submitted_at, EXISTS (SELECT 1 FROM paytend_order_part p \
-         WHERE p.id = o.id AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295)) \
+         WHERE p.place BETWEEN 2 * o.id AND 2 * o.id + 1 AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295)) \
          FROM paytend_order o WHERE {condition} ORDER BY o.id"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -288,24 +312,41 @@ pub(super) fn promote(transaction: &Transaction<'_>, facts: &OrderFacts) -> rusq
 pub(super) fn put_part(
     transaction: &Transaction<'_>,
     id: i64,
-    part: &str,
+    part: Part,
     sealed: &SealedPayload,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO paytend_order_part (id, part, key_id, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO paytend_order_part (place, id, part, key_id, nonce, sealed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![id, part, sealed.key_id, sealed.nonce, sealed.ciphertext])?;
+        .execute(params![part.place(id), id, part.name(), sealed.key_id, sealed.nonce, sealed.ciphertext])?;
     Ok(())
 }
 
-pub(super) fn part(connection: &Connection, id: i64, part: &str) -> rusqlite::Result<Option<SealedPayload>> {
-    connection
-        .prepare_cached("SELECT key_id, nonce, sealed FROM paytend_order_part WHERE id = ?1 AND part = ?2")?
-        .query_row(params![id, part], |row| {
-            Ok(SealedPayload { key_id: row.get(0)?, nonce: row.get(1)?, ciphertext: row.get(2)? })
-        })
-        .optional()
+/// The query for parts between two places, which [`sealed`] reads.
+const PARTS: &str = "SELECT key_id, nonce, sealed, place FROM paytend_order_part WHERE place BETWEEN ?1 AND ?2";
+
+fn sealed(row: &Row<'_>) -> rusqlite::Result<SealedPayload> {
+    Ok(SealedPayload { key_id: row.get(0)?, nonce: row.get(1)?, ciphertext: row.get(2)? })
+}
+
+/// Reads the encrypted request of an order.
+pub(super) fn request(connection: &Connection, id: i64) -> rusqlite::Result<Option<SealedPayload>> {
+    let place = Part::Request.place(id);
+    connection.prepare_cached(PARTS)?.query_row([place, place], sealed).optional()
+}
+
+/// Reads both parts of an order.
+pub(super) fn parts(connection: &Connection, id: i64) -> rusqlite::Result<Parts> {
+    let mut statement = connection.prepare_cached(PARTS)?;
+    let mut rows = statement.query([Part::Request.place(id), Part::Result.place(id)])?;
+    let mut parts = Parts::default();
+    while let Some(row) = rows.next()? {
+        let is_result = row.get::<_, i64>(3)? == Part::Result.place(id);
+        *(if is_result { &mut parts.result } else { &mut parts.request }) = Some(sealed(row)?);
+    }
+    Ok(parts)
 }
 
 /// Records an operator action.

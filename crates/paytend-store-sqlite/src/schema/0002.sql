@@ -45,12 +45,14 @@ CREATE INDEX paytend_order_open ON paytend_order (due_at, id) WHERE is_open = 1;
 
 -- The encrypted parts of an order: its request, and its result if there is one.
 CREATE TABLE paytend_order_part (
+    -- Twice the order's ID, plus 1 for the result. SQLite finds a row by such a key without an index.
+    place INTEGER PRIMARY KEY,
     id INTEGER NOT NULL REFERENCES paytend_order (id),
     part TEXT NOT NULL,
     key_id INTEGER NOT NULL,
     nonce BLOB NOT NULL,
     sealed BLOB NOT NULL,
-    PRIMARY KEY (id, part)
+    CHECK (place = 2 * id + (part = 'result'))
 ) STRICT;
 
 -- The operations that are not sent; * stands for all.
