@@ -16,9 +16,7 @@ const STEPS: [Step; 12] = [
     ("layers", layers::run),
     ("deny", deny::run),
     ("lints", lints),
-    ("documentation", || {
-        cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
-    }),
+    ("documentation", documentation),
     ("header", || bindings::run(&["header", "--check"])),
     // libFuzzer is best supported on Linux, and fuzzing on other systems would find no additional errors.
     ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5, Some(1)) } else { Ok(()) }),
@@ -46,23 +44,28 @@ fn format() -> Result<(), String> {
     fuzz::format()
 }
 
-/// Runs Clippy on all code with the default features, and again with all features.
+/// Builds the documentation with the features of the tests, for which the step before has checked all dependencies.
+fn documentation() -> Result<(), String> {
+    let features = features::tested(&features::metadata()?);
+    let document = cargo(["doc", "--workspace", "--no-deps", "--locked", "--features", &features]);
+    document.env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+/// Runs Clippy on all code with the features of the tests.
 ///
-/// Then runs it on each library alone, with all features and with none, so that no library depends on a feature that a
-/// different package enables. The step `packages` builds each package alone with its default features.
+/// Then runs it on each package alone, with all features and with none, so that no package depends on a feature that a
+/// different package enables. The step `packages` does the same with the default features.
 fn lints() -> Result<(), String> {
     let lint = |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
     let metadata = features::metadata()?;
-    lint(&["--workspace", "--all-targets"])?;
-    lint(&["--workspace", "--all-targets", "--features", &features::all(&metadata)])?;
+    lint(&["--workspace", "--all-targets", "--features", &features::tested(&metadata)])?;
     for package in metadata.workspace_packages().into_iter().filter(|package| package.publish.is_none()) {
         let further = features::of(package);
-        let library = package.targets.iter().any(|target| target.is_lib());
-        if library && !further.is_empty() {
-            lint(&["--lib", "-p", &package.name, "--features", &further.join(",")])?;
+        if !further.is_empty() {
+            lint(&["-p", &package.name, "--features", &further.join(",")])?;
         }
         if package.features.contains_key("default") {
-            lint(&["--lib", "-p", &package.name, "--no-default-features"])?;
+            lint(&["-p", &package.name, "--no-default-features"])?;
         }
     }
     Ok(())

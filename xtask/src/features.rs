@@ -17,25 +17,13 @@ pub(crate) fn of(package: &Package) -> Vec<&str> {
     names.filter(|name| *name != "default" && !name.contains("vendored")).collect()
 }
 
-/// Returns all features of all packages, for `--features`.
-pub(crate) fn all(metadata: &Metadata) -> String {
-    list(metadata, |_| true)
-}
-
 /// Returns the features for the tests of the workspace, for `--features`.
 ///
 /// With them, a single build contains the tests of all features. Separate builds would compile most dependencies again.
 /// The keyring is not included, because the tests must not change the keys of the person who runs them.
 pub(crate) fn tested(metadata: &Metadata) -> String {
-    list(metadata, |name| name != KEYRING)
-}
-
-fn list(metadata: &Metadata, included: impl Fn(&str) -> bool) -> String {
     let packages = metadata.workspace_packages();
-    let names = packages.iter().flat_map(|package| of(package).into_iter().map(|name| (&package.name, name)));
-    names
-        .filter(|(_, name)| included(name))
-        .map(|(package, name)| format!("{package}/{name}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    let features = packages.iter().flat_map(|package| of(package).into_iter().map(|name| (&package.name, name)));
+    let tested = features.filter(|(_, name)| *name != KEYRING).map(|(package, name)| format!("{package}/{name}"));
+    tested.collect::<Vec<_>>().join(",")
 }
