@@ -100,9 +100,7 @@ fn main() -> ExitCode {
         report.start = std::env::var_os("BENCH_PAYTEND").map(|command| start::measure(command.as_ref()));
     }
     report.print();
-    if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
-        std::fs::write(path, report.markdown()).unwrap();
-    }
+    report::write(&report.markdown());
     if check && !report.holds() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

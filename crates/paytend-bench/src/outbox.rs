@@ -55,9 +55,7 @@ pub(crate) fn run() -> bool {
         report.push_str(&claims.text());
     }
     println!("{report}");
-    if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
-        std::fs::write(path, report).unwrap();
-    }
+    crate::report::write(&report);
     holds
 }
 

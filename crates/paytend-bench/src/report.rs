@@ -180,6 +180,13 @@ impl Report {
     }
 }
 
+/// Writes a report to the file that the argument `--write=FILE` names, if there is one.
+pub(crate) fn write(report: &str) {
+    if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
+        std::fs::write(path, report).unwrap();
+    }
+}
+
 /// Returns the processor's name, if the system reports it.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

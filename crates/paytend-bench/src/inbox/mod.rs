@@ -50,9 +50,7 @@ pub(crate) fn run() -> bool {
         report
     });
     println!("{}", report.markdown());
-    if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
-        std::fs::write(path, report.markdown()).unwrap();
-    }
+    crate::report::write(&report.markdown());
     report.holds()
 }
 
