@@ -53,19 +53,27 @@ fn documentation() -> Result<(), String> {
 
 /// Runs Clippy on all code with the features of the tests.
 ///
-/// Then runs it on each package alone, with all features and with none, so that no package depends on a feature that a
-/// different package enables. The step `packages` does the same with the default features.
+/// Then runs it on each published package alone, with its default features, with all of them and with none, so that no
+/// package depends on a feature that a different package enables. The other packages are built in this workspace only,
+/// so they share a run.
 fn lints() -> Result<(), String> {
-    let lint = |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
+    let lint =
+        |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
     let metadata = features::metadata()?;
     lint(&["--workspace", "--all-targets", "--features", &features::tested(&metadata)])?;
-    for package in metadata.workspace_packages().into_iter().filter(|package| package.publish.is_none()) {
+    let (published, internal): (Vec<_>, Vec<_>) =
+        metadata.workspace_packages().into_iter().partition(|package| package.publish.is_none());
+    let together: Vec<&str> = internal.iter().flat_map(|package| ["-p", package.name.as_str()]).collect();
+    lint(&[&["--all-targets"], &together[..]].concat())?;
+    for package in published {
+        let alone = |arguments: &[&str]| lint(&[&["-p", package.name.as_str()], arguments].concat());
+        alone(&["--all-targets"])?;
         let further = features::of(package);
         if !further.is_empty() {
-            lint(&["-p", &package.name, "--features", &further.join(",")])?;
+            alone(&["--all-targets", "--features", &further.join(",")])?;
         }
         if package.features.contains_key("default") {
-            lint(&["-p", &package.name, "--no-default-features"])?;
+            alone(&["--lib", "--no-default-features"])?;
         }
     }
     Ok(())

@@ -20,6 +20,7 @@ pub(crate) fn of(package: &Package) -> Vec<&str> {
 /// Returns the features for the tests of the workspace, for `--features`.
 ///
 /// With them, a single build contains the tests of all features. Separate builds would compile most dependencies again.
+/// The failpoints do nothing unless a test configures them.
 /// The keyring is not included, because the tests must not change the keys of the person who runs them.
 pub(crate) fn tested(metadata: &Metadata) -> String {
     let packages = metadata.workspace_packages();

@@ -47,7 +47,7 @@ usage: cargo xtask <command>
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
-  package    package every publishable crate in dependency order, and build each from its package
+  package    package every publishable crate in dependency order, and run Clippy on each package
   dist       build the `paytend` command, and pack it with its manual pages and completions
   bindings build|test|pack [LANGUAGE...]
              build, test or pack the bindings for other languages: c, python, node, java, go
@@ -96,8 +96,8 @@ fn main() -> ExitCode {
         ["layers"] => layers::run(),
         ["mutants"] => mutants::run(None),
         ["mutants", package] => mutants::run(Some(package)),
-        ["openapi"] => openapi::run(false),
-        ["openapi", "--check"] => openapi::run(true),
+        ["openapi"] => openapi::run(),
+        ["openapi", "--check"] => openapi::check(),
         ["package"] => package::run(),
         ["dist"] => dist::run(),
         ["prose", prefixes @ ..] => prose::run(prefixes),
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
         },
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
-        ["memory"] => built::Built::new(memory::tests()).and_then(|built| memory::run(&built)),
+        ["memory"] => memory::build_and_run(),
         ["soak"] => soak::run(),
         ["timing", rest @ ..] => timing(rest),
         ["race"] => race("100000"),

@@ -12,8 +12,7 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// The source of the tests.
 const SOURCE: &str = "crates/paytend-crypto-aws-lc/tests/conformance.rs";
 
-/// Returns the command that runs the tests.
-pub(crate) fn tests() -> Program {
+fn tests() -> Program {
     cargo(["test", "--locked", "-p", "paytend-crypto-aws-lc", "--test", "conformance"])
 }
 
@@ -26,11 +25,15 @@ pub(crate) fn missing() -> Option<String> {
     (!installed).then(|| "valgrind or the compiler's AddressSanitizer is missing: run `cargo xtask setup`".into())
 }
 
+pub(crate) fn build_and_run() -> Result<(), String> {
+    match missing() {
+        Some(reason) => Err(reason),
+        None => run(&Built::new(tests())?),
+    }
+}
+
 /// Runs the tests with AddressSanitizer, in a separate build, and with valgrind, as they are built already.
 pub(crate) fn run(built: &Built) -> Result<(), String> {
-    if let Some(reason) = missing() {
-        return Err(reason);
-    }
     let sanitizer = sanitizer().ok_or("cannot find libasan.so")?;
     // All memory accesses of the C code are checked. The Rust code is not instrumented, so only its allocations and its
     // calls to C library functions are checked.

@@ -3,27 +3,36 @@
 use std::path::PathBuf;
 
 use crate::setup;
-use crate::shell::{cargo, program, root};
+use crate::shell::{Program, cargo, program, root};
 
 fn file() -> PathBuf {
     root().join("crates/paytend-model/openapi.json")
 }
 
-/// Writes the file, or, with `--check`, returns an error if it is stale.
-pub(crate) fn run(check: bool) -> Result<(), String> {
-    let generated =
-        cargo(["run", "--quiet", "--locked", "-p", "paytend-model", "--features", "schema", "--example", "openapi"])
-            .output()?;
-    if check {
-        let written = std::fs::read_to_string(file()).unwrap_or_default();
-        if written != generated {
-            return Err("crates/paytend-model/openapi.json is stale: run `cargo xtask openapi`".into());
-        }
-        println!("openapi: crates/paytend-model/openapi.json is up to date");
-        return Ok(());
-    }
-    std::fs::write(file(), generated).map_err(|error| format!("{}: {error}", file().display()))?;
+/// Returns the program that prints the document.
+fn generator() -> Program {
+    cargo(["run", "--quiet", "--locked", "-p", "paytend-model", "--features", "schema", "--example", "openapi"])
+}
+
+/// Writes the file.
+pub(crate) fn run() -> Result<(), String> {
+    std::fs::write(file(), generator().output()?).map_err(|error| format!("{}: {error}", file().display()))?;
     println!("openapi: wrote crates/paytend-model/openapi.json");
+    Ok(())
+}
+
+/// Returns an error if the file is stale.
+pub(crate) fn check() -> Result<(), String> {
+    compare(generator())
+}
+
+/// Returns an error if the file differs from the output of this program.
+pub(crate) fn compare(generator: Program) -> Result<(), String> {
+    let written = std::fs::read_to_string(file()).unwrap_or_default();
+    if written != generator.output()? {
+        return Err("crates/paytend-model/openapi.json is stale: run `cargo xtask openapi`".into());
+    }
+    println!("openapi: crates/paytend-model/openapi.json is up to date");
     Ok(())
 }
 

@@ -70,6 +70,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     running.run()?;
     rows.add("unit, integration and documentation tests of every crate", None);
     let built = Built::new(tests())?;
+    if openssl {
+        // Runs each benchmark once, to check that it still works.
+        tests().args(["--bench", "paths"]).run()?;
+    }
 
     rows.add(
         "the OpenSSL backend, compared with the default backend",
@@ -102,6 +106,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         (!reference).then(|| "Python's cryptography package is missing: run `cargo xtask setup`".into()),
     );
 
+    openapi::compare(program(built.program("crates/paytend-model/examples/openapi.rs")?))?;
     if python.is_some() {
         openapi::validate()?;
     }

@@ -152,19 +152,21 @@ impl OutboxAdmin for SqliteStore {
     }
 
     async fn drop_order_content(&self, before: SystemTime, audit: Audit) -> Result<u64, StoreError> {
-        let (mut dropped, mut last) = (0, None);
+        let (mut dropped, mut last, mut is_recorded) = (0, i64::MIN, false);
         loop {
-            let (time, after) = (millis(before), last.unwrap_or(i64::MIN));
-            let found = self.read("find orders with content", move |connection| droppable(connection, time, after));
-            let ids = found.await?;
-            if ids.is_empty() && last.is_some() {
-                return Ok(dropped);
-            }
+            let time = millis(before);
+            let found = self.read("find orders with content", move |connection| droppable(connection, time, last));
+            let Droppable { ids, last: examined } = found.await?;
             // If no order has content, this is recorded too.
-            last = Some(ids.last().copied().unwrap_or(i64::MAX));
-            let (clock, audit) = (self.shared.options.clock.clone(), audit.clone());
-            let now = move || system_time(clock.now());
-            dropped += self.write(move |transaction| drop_content(transaction, now(), &ids, before, &audit)).await?;
+            if !ids.is_empty() || (examined.is_none() && !is_recorded) {
+                let (clock, audit) = (self.shared.options.clock.clone(), audit.clone());
+                let now = move || system_time(clock.now());
+                dropped +=
+                    self.write(move |transaction| drop_content(transaction, now(), &ids, before, &audit)).await?;
+                is_recorded = true;
+            }
+            let Some(place) = examined else { return Ok(dropped) };
+            last = place;
         }
     }
 
@@ -267,19 +269,32 @@ pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, r
     statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))
 }
 
-/// Returns some completed orders after an ID that still have content. The read connection finds them, so that the
-/// writer does not wait for the search. The query begins with the contents, because most orders have no content after
-/// some time.
-fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64>, rusqlite::Error> {
-    connection
-        .prepare_cached(
-            "SELECT p.id FROM paytend_order_part p CROSS JOIN paytend_order o ON o.id = p.id \
-             WHERE p.place > 2 * ?2 + 1 AND o.is_open = 0 AND o.submitted_at < ?1 \
-             AND NOT (p.part = 'result' AND EXISTS (SELECT 1 FROM paytend_order_part q WHERE q.place = p.place - 1)) \
-             ORDER BY p.place LIMIT ?3",
-        )?
-        .query_map(params![before, after, CHUNK], |row| row.get(0))?
-        .collect()
+/// Completed orders that still have content.
+struct Droppable {
+    ids: Vec<i64>,
+    /// The place of the last part that was examined, or `None` if there was none.
+    last: Option<i64>,
+}
+
+/// Examines some parts after a place. The read connection finds the orders, so that the writer does not wait for the
+/// search. The query begins with the contents, because most orders have no content after some time.
+fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Droppable, rusqlite::Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT p.place, p.id, o.is_open = 0 AND o.submitted_at < ?1 \
+         FROM paytend_order_part p CROSS JOIN paytend_order o ON o.id = p.id \
+         WHERE p.place > ?2 ORDER BY p.place LIMIT ?3",
+    )?;
+    let mut parts = statement.query(params![before, after, CHUNK])?;
+    let mut found = Droppable { ids: Vec::new(), last: None };
+    while let Some(part) = parts.next()? {
+        found.last = part.get(0)?;
+        if part.get(2)? {
+            found.ids.push(part.get(1)?);
+        }
+    }
+    // Both parts of an order are adjacent.
+    found.ids.dedup();
+    Ok(found)
 }
 
 /// Removes the content of these orders, unless they are no longer completed, and records the removal. Returns the

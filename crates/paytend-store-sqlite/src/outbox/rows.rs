@@ -106,7 +106,8 @@ pub(super) fn try_stored(row: &Row<'_>) -> rusqlite::Result<Result<Stored, Unrea
 pub(super) fn count_unreadable(connection: &Connection, condition: &str) -> rusqlite::Result<(u64, Option<String>)> {
     let sql = format!(
         "SELECT {FACTS}, {PROGRESS}, o.id, o.submitted_at, EXISTS (SELECT 1 FROM paytend_order_part p \
-         WHERE p.place BETWEEN 2 * o.id AND 2 * o.id + 1 AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295)) \
+         WHERE p.place BETWEEN 2 * o.id AND 2 * o.id + 1 \
+         AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295)) \
          FROM paytend_order o WHERE {condition} ORDER BY o.id"
     );
     let mut statement = connection.prepare_cached(&sql)?;
