@@ -57,8 +57,7 @@ fn documentation() -> Result<(), String> {
 /// package depends on a feature that a different package enables. The other packages are built in this workspace only,
 /// so they share a run.
 fn lints() -> Result<(), String> {
-    let lint =
-        |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
+    let lint = |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
     let metadata = features::metadata()?;
     lint(&["--workspace", "--all-targets", "--features", &features::tested(&metadata)])?;
     let (published, internal): (Vec<_>, Vec<_>) =
