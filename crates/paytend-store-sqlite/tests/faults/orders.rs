@@ -11,7 +11,7 @@ use paytend_client::{Client, ClientBuilder, Resolution};
 use paytend_inbox::{RetryPolicy, StoreKeys};
 use paytend_model::issuing::Topup;
 use paytend_outbox::{Dispatcher, DispatcherBuilder, OrderQuery, Outbox, OutboxAdmin as _, State, SubmitOptions};
-use paytend_sandbox::{Fault, FaultKind, FolderOptions, KeyFolder, Sandbox, TopupState};
+use paytend_sandbox::{Fault, FaultKind, FolderOptions, KeyFolder, Sandbox, Settings, TopupState};
 use paytend_store_sqlite::{SqliteOptions, SqliteStore, in_transaction};
 use paytend_vectors::Seeded;
 
@@ -117,9 +117,13 @@ pub(crate) struct Place {
 /// Starts a sandbox with the state that is stored in the directory. If the port is still in use, tries again.
 async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
     let deadline = Instant::now() + Duration::from_secs(30);
+    // The default funds are enough for 10,000 topups only.
+    let mut settings = Settings::default();
+    settings.funds = 1_000_000_000;
     let sandbox = loop {
         let folder = KeyFolder::open(&keys.join("keys"), &FolderOptions::new()).unwrap();
-        let builder = Sandbox::builder().folder(folder).data(keys.join("state")).port(port).at(at);
+        let builder =
+            Sandbox::builder().folder(folder).settings(settings.clone()).data(keys.join("state")).port(port).at(at);
         match builder.start().await {
             Ok(sandbox) => break sandbox,
             Err(error) => assert!(Instant::now() < deadline, "the sandbox did not start: {error}"),
