@@ -53,7 +53,7 @@ fn documentation() -> Result<(), String> {
 
 /// Runs Clippy on all code with the features of the tests.
 ///
-/// Then runs it on each published package alone, with its default features, with all of them and with none, so that no
+/// Then runs it on each published package alone, with its default features, with all features and with none. So no
 /// package depends on a feature that a different package enables. The other packages are built in this workspace only,
 /// so they share a run.
 fn lints() -> Result<(), String> {

@@ -55,7 +55,7 @@ fn unpack(packages: &[&Package]) -> Result<(), String> {
     let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"*\"]\n\n[patch.crates-io]\n".to_owned();
     for package in packages {
         let name = format!("{}-{}", package.name, package.version);
-        // Files in packages are dated in the past. With `-m`, they get the current time, so that cargo checks them again.
+        // Files in packages are dated in the past. With `-m`, they get the current time, so cargo checks them again.
         program("tar")
             .args(["-xzmf"])
             .args([folder().join("package").join(format!("{name}.crate"))])
