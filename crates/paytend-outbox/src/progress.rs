@@ -10,7 +10,7 @@ use paytend_inbox::Lease;
 use crate::error::ActionError;
 use crate::obstacle;
 use crate::record::{Action, Ended, OrderRelease};
-use crate::terms::{Decision, State, after, system_time};
+use crate::terms::{Decision, State, after, millis, system_time};
 
 /// The longest delay before the next attempt.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
@@ -154,6 +154,11 @@ impl Progress {
             OrderRelease::Unknown { history, after, cause } => {
                 self.become_state(State::Unknown)?;
                 (self.history, self.due_at, self.tries) = (*history, due_after(*after), 0);
+                // An order that can be sent again is claimed before the orders that are queried. In a long queue, its
+                // confirmations would otherwise become too old.
+                if after.is_zero() && history.confirmations > 0 {
+                    self.due_at = Some(history.last_sent.map_or(now, |sent| millis(sent).min(now)));
+                }
                 self.cause.clone_from(cause);
             }
             OrderRelease::Stuck { history, cause } => {

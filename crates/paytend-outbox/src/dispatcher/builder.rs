@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use paytend_client::Resolvable;
 use paytend_inbox::{Completion, HandlerError, RetryPolicy};
@@ -33,6 +33,8 @@ pub(super) struct Shared<S: OutboxStore> {
     pub(super) settings: Settings,
     /// The number of results that are still not stored although their leases have expired.
     pub(super) unstored: AtomicUsize,
+    /// The time of the first claim that claimed an order, by the store's clock.
+    pub(super) since: OnceLock<SystemTime>,
 }
 
 pub(super) struct OperationEntry<S: OutboxStore> {
@@ -212,7 +214,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     pub fn build(self) -> Dispatcher<S> {
         let Self { outbox, operations, mut settings } = self;
         settings.send_timeout = settings.send_timeout.min(settings.lease * 2 / 3);
-        Dispatcher { shared: Arc::new(Shared { outbox, operations, settings, unstored: AtomicUsize::new(0) }) }
+        let (unstored, since) = (AtomicUsize::new(0), OnceLock::new());
+        Dispatcher { shared: Arc::new(Shared { outbox, operations, settings, unstored, since }) }
     }
 }
 

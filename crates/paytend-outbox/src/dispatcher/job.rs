@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatcher::builder::Shared;
-use crate::dispatcher::confirmations::is_outdated;
+use crate::dispatcher::confirmations::Confirmations;
 use crate::dispatcher::ended::EndedOrder;
 use crate::dispatcher::exchange::{Lookup, data_text};
 use crate::error::BeginSendError;
@@ -65,6 +65,8 @@ pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) claimed: &'j ClaimedOrder,
     /// The time just before the claim. The lease begins later, so it is valid at least until this time plus its length.
     pub(super) began: Instant,
+    /// The time of the dispatcher's first claim, by the store's clock.
+    pub(super) since: SystemTime,
     /// A token that is cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
 }
@@ -140,9 +142,11 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             return self.handle(job, &prepared, StoredResult::Notified).await;
         }
         let mut history = progress.history;
-        if is_outdated(&history, job.now(), job.shared.outbox.client().resolution().query_pause()) {
-            // The order may have been executed since the last query, so earlier confirmations no longer count.
-            history.discard_confirmations();
+        let pause = job.shared.outbox.client().resolution().query_pause();
+        match Confirmations::of(&history, job.now(), job.since, pause) {
+            Confirmations::Current => {}
+            Confirmations::Waited => return self.query(job, &prepared, history).await,
+            Confirmations::Outdated => history.discard_confirmations(),
         }
         match Self::next_step(job, &history) {
             NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified => {
@@ -324,7 +328,8 @@ pub(super) async fn process<S: OutboxStore>(
 ) -> Attempt {
     let Some(entry) = shared.operations.get(claimed.facts.operation.as_str()) else { return Attempt::GivenBack };
     let operation = claimed.facts.operation.clone();
-    let job = Job { shared: &shared, claimed: &claimed, began, stop: &stop };
+    let since = *shared.since.get_or_init(|| claimed.now);
+    let job = Job { shared: &shared, claimed: &claimed, began, since, stop: &stop };
     let attempt = entry.process.process(job).await;
     metrics::counter!("paytend_outbox_attempts_total", "operation" => operation, "result" => attempt.as_str())
         .increment(1);

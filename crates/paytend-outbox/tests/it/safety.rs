@@ -43,6 +43,31 @@ async fn confirmations_count_for_a_minute() {
     }
 }
 
+/// A round of queries takes longer than a confirmation counts.
+#[tokio::test(start_paused = true)]
+async fn many_unknown_orders_are_sent_again() {
+    const ORDERS: usize = 40;
+    let world = World::new().await;
+    world.provider.faults([Fault::LoseRequest; ORDERS]);
+    world.provider.delay(Duration::from_secs(2));
+    world.start(world.dispatcher().max_concurrent(1));
+    let numbers: Vec<String> = (0..ORDERS).map(|number| format!("T-{number}")).collect();
+    for number in &numbers {
+        world.outbox.submit(&topup(number), SubmitOptions::new()).await.unwrap();
+    }
+    for number in &numbers {
+        while world.state(number).await != State::Responded {
+            assert!(world.provider.received().len() < 10 * ORDERS, "the orders are queried again and again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(world.provider.executed(number), 1);
+        let requests = world.provider.received().into_iter().filter(|received| received.order == *number);
+        let paths: Vec<String> = requests.map(|received| received.path).collect();
+        let queries = paths.iter().filter(|path| *path == "getTopupResult").count();
+        assert!(queries >= 4 && paths.len() == queries + 2, "{paths:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_the_clock_is_set_back_the_order_is_queried_before_it_is_sent() {
     for back in [2, 3_600, 90_000] {
