@@ -32,7 +32,7 @@ const UPLOAD: &str = "crates/paytend-outbox/src/upload.rs";
 const PROGRESS: &str = "crates/paytend-outbox/src/progress.rs";
 const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
-pub(super) const MUTANTS: [Mutant; 30] = [
+pub(super) const MUTANTS: [Mutant; 32] = [
     Mutant {
         name: "notification is acknowledged before the commit",
         changes: &[(
@@ -192,9 +192,21 @@ pub(super) const MUTANTS: [Mutant; 30] = [
     },
     Mutant {
         name: "order is sent although the last confirmation is too old",
-        changes: &[(CONFIRMATIONS, "age.map_or(true, |age| age > limit)", "age.is_err()")],
+        changes: &[(CONFIRMATIONS, "Ok(age) if age <= limit => Self::Current,", "Ok(_) => Self::Current,")],
         package: OUTBOX,
         tests: ("it", "confirmations_count_for_a_minute"),
+    },
+    Mutant {
+        name: "confirmations of an order that has waited for a long time do not count",
+        changes: &[(CONFIRMATIONS, "Ok(_) if last >= since => Self::Waited,\n", "")],
+        package: OUTBOX,
+        tests: ("it", "many_unknown_orders_are_sent_again"),
+    },
+    Mutant {
+        name: "order that can be sent again waits behind the orders that are queried",
+        changes: &[(PROGRESS, "if after.is_zero() && history.confirmations > 0 {", "if false {")],
+        package: OUTBOX,
+        tests: ("it", "many_unknown_orders_are_sent_again"),
     },
     Mutant {
         name: "connections are kept although a rejected order exists",
