@@ -80,7 +80,7 @@ usage: cargo xtask <command>
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent reaches the server (some minutes)
   memory     run the AWS-LC backend's tests with AddressSanitizer and valgrind (some minutes)
-  soak       kill processes, crash servers and simulate power cuts hundreds of times under load (20 minutes)
+  soak       kill processes, crash servers and simulate power cuts hundreds of times under load (about an hour)
   timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
              measure whether the time to open a message depends on its secrets (about a minute)";
 

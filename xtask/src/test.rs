@@ -13,8 +13,8 @@ use crate::shell::{cargo, program};
 use crate::ui;
 
 /// The programs in `examples/` that need no other server.
-const EXAMPLES: [&str; 6] =
-    ["inbox_service", "inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
+const EXAMPLES: [&str; 7] =
+    ["inbox_service", "inbox_sqlite", "issue_card", "outbox_sqlite", "receive_notifications", "serverless", "topup"];
 
 /// What happens if this machine cannot run some of the tests: the command reports them, or it fails.
 #[derive(Clone, Copy, PartialEq)]

@@ -250,7 +250,19 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
     stats.done = count(&row, 3)?.saturating_sub(stats.ready + stats.leased + stats.backoff + stats.dead);
     let oldest: Option<i64> = get(&row, 6)?;
     stats.oldest_ready = oldest.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+    report_server(transaction).await?;
     Ok(stats)
+}
+
+/// Reports the dead rows of the store's tables, and the size of the write-ahead log that the whole server has written.
+async fn report_server(transaction: &Transaction<'_>) -> Result<(), OpError> {
+    let sql = "SELECT coalesce(sum(n_dead_tup), 0)::bigint, \
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint \
+         FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname LIKE 'paytend\\_%'";
+    let row = transaction.query_one(sql, &[]).await?;
+    metrics::gauge!("paytend_postgres_dead_tuples").set(u32::try_from(count(&row, 0)?).unwrap_or(u32::MAX));
+    metrics::counter!("paytend_postgres_wal_bytes_total").absolute(count(&row, 1)?);
+    Ok(())
 }
 
 async fn clock(transaction: &Transaction<'_>) -> Result<StoreClock, OpError> {

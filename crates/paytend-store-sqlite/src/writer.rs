@@ -26,6 +26,8 @@ use crate::schema;
 const MAX_BATCH: usize = 512;
 /// The maximum number of times that the writer lets other threads run before a transaction.
 const MAX_YIELDS: usize = 4;
+/// The size of a page: SQLite's default.
+const PAGE_BYTES: c_int = 4_096;
 /// The minimum size of the write-ahead log, in pages, at which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
 /// The minimum size, in pages, at which the writer copies the log even if operations are waiting.
@@ -239,7 +241,7 @@ impl Writer {
 
     fn checkpoint(&mut self) {
         let pages = self.log_pages.load(Ordering::Relaxed);
-        metrics::gauge!("paytend_sqlite_log_pages").set(pages);
+        metrics::gauge!("paytend_sqlite_log_bytes").set(pages.saturating_mul(PAGE_BYTES));
         let waiting = !self.operations.is_empty();
         if pages < IDLE_CHECKPOINT || (pages < BUSY_CHECKPOINT && waiting) {
             return;

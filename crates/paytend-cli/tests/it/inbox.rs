@@ -55,7 +55,14 @@ fn notifications_of_all_providers_are_stored_and_listed() {
         ] {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
-        assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
+        for name in [
+            "paytend_inbox_accept_seconds_bucket{le=\"0.05\"}",
+            "paytend_sqlite_commit_seconds_bucket{le=\"0.05\"}",
+            "paytend_sqlite_batch_operations_bucket{le=\"1\"}",
+            "paytend_sqlite_log_bytes ",
+        ] {
+            assert!(metrics.contains(name), "{name}: {metrics}");
+        }
         // The counters change immediately. The gauges do not, because the counts behind them are cached for 10 s.
         assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
         assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);

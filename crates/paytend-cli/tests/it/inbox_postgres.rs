@@ -43,6 +43,10 @@ fn several_services_can_share_a_database() {
             assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
             let (status, ready) = service.get("/readyz").await;
             assert_eq!((status, ready.contains("\"fsync\":\"on\"")), (200, true), "{ready}");
+            let (_, metrics) = service.get("/metrics").await;
+            for name in ["paytend_postgres_dead_tuples ", "paytend_postgres_wal_bytes_total "] {
+                assert!(metrics.contains(name), "{name}: {metrics}");
+            }
         }
     });
     let inbox = |arguments: &[&str]| {
@@ -60,6 +64,43 @@ fn several_services_can_share_a_database() {
     assert!(backup.code == 2 && backup.stderr.contains("pg_dump"), "{}", backup.stderr);
     let [first, second] = services;
     assert_eq!((first.terminate(), second.terminate()), (Some(0), Some(0)));
+}
+
+#[test]
+fn postgres_password_is_read_from_the_environment() {
+    let place = Workplace::new();
+    let runtime = runtime();
+    let Some(server) = runtime.block_on(Server::start(&[])) else { return };
+    let key = place.path("store.key");
+    assert_eq!(finish(command().args(["inbox", "generate-key"]).arg(&key), b"").code, 0);
+    let mut serve = command();
+    serve.args(["inbox", "serve", "--keys"]).arg(place.path("keys")).arg("--store-key").arg(&key);
+    assert_eq!(Service::start(serve.env("PAYTEND_STORE", url(&server))).terminate(), Some(0));
+    // From now on, the server demands a password.
+    runtime.block_on(async {
+        let (client, connection) = server.config("postgres").connect(NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute("ALTER ROLE postgres PASSWORD 'right'").await.unwrap();
+        let file: String = client.query_one("SHOW hba_file", &[]).await.unwrap().get(0);
+        std::fs::write(file, "local all all scram-sha-256\nhost all all all scram-sha-256\n").unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    });
+    let store = url(&server).replace(":secret", "");
+    let stats = |password: Option<&str>| {
+        let mut stats = command();
+        stats.args(["inbox", "stats", "--store", &store]).env_remove("PGPASSWORD");
+        finish(stats.envs(password.map(|password| ("PGPASSWORD", password))), b"")
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while stats(None).code == 0 {
+        assert!(Instant::now() < deadline, "the server does not demand a password");
+    }
+    let ran = stats(Some("right"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let wrong = stats(Some("wrong-secret"));
+    assert!(wrong.code != 0 && !wrong.stderr.contains("wrong-secret"), "{}", wrong.stderr);
 }
 
 /// The notification gets its ID before two other notifications, but its transaction commits after them.

@@ -19,6 +19,7 @@ pub(crate) fn install_metrics() -> Result<PrometheusHandle, Failure> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_operations".into()), &BATCHES))
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_completions".into()), &BATCHES))
         .map_err(failed)?
         .install_recorder()
         .map_err(failed)?;

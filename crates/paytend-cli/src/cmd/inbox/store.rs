@@ -17,6 +17,8 @@ use crate::exit::{Category, Failure};
 
 /// The environment variable that contains the store's name or URL. Its value may contain a password.
 const VARIABLE: &str = "PAYTEND_STORE";
+/// The environment variable that contains PostgreSQL's password if the URL has none.
+const PASSWORD_VARIABLE: &str = "PGPASSWORD";
 /// PostgreSQL's default port, which is left out of the output.
 const DEFAULT_PORT: u16 = 5432;
 
@@ -62,8 +64,8 @@ impl StoreArgs {
             if name.has_password() {
                 return Err(Failure::usage(format!(
                     "--store must not contain a password, because other users can read the arguments of a process: \
-                     set {VARIABLE}, use `store` or `store_file` in --config FILE, or the engine's own environment \
-                     variables"
+                     set {VARIABLE}, use `store` or `store_file` in --config FILE, or set {PASSWORD_VARIABLE} for \
+                     PostgreSQL or PAYTEND_NATS_CREDENTIALS_FILE for NATS"
                 )));
             }
             return Ok(name);
@@ -90,7 +92,7 @@ impl StoreArgs {
         match self.name(None)? {
             StoreName::Sqlite(file) => open_sqlite(&file),
             StoreName::Postgres(config) => {
-                open_postgres(PostgresOptions::new(*config).max_connections(2).must_exist()).await
+                open_postgres(PostgresOptions::new(with_password(*config)).max_connections(2).must_exist()).await
             }
             StoreName::Nats(nats) => {
                 open_nats(NatsSettings::default().options(&nats.url, FilePermissions::OwnerOnly)?).await
@@ -104,7 +106,7 @@ impl StoreName {
     pub(crate) async fn open(&self, nats: &NatsSettings, permissions: FilePermissions) -> Result<AnyStore, Failure> {
         match self {
             Self::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).open()?)),
-            Self::Postgres(config) => open_postgres(PostgresOptions::new((**config).clone())).await,
+            Self::Postgres(config) => open_postgres(PostgresOptions::new(with_password((**config).clone()))).await,
             Self::Nats(NatsUrl { url, .. }) => open_nats(nats.options(url, permissions)?).await,
         }
     }
@@ -153,6 +155,17 @@ pub(crate) fn open_sqlite(file: &Path) -> Result<AnyStore, Failure> {
             "check the path; `paytend inbox serve` and `paytend listen --inbox` create the file of an inbox",
         ),
     })
+}
+
+/// Adds the password from the environment, unless the URL has a password.
+fn with_password(mut config: PostgresConfig) -> PostgresConfig {
+    let variable = std::env::var_os(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
+    if let Some(password) = variable
+        && config.get_password().is_none()
+    {
+        config.password(password.as_encoded_bytes());
+    }
+    config
 }
 
 async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
