@@ -51,11 +51,10 @@ fn documentation() -> Result<(), String> {
     document.env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
-/// Runs Clippy on all code with the features of the tests.
+/// Runs Clippy on all code with the features of the tests, and on the packages that are built in this workspace only.
 ///
-/// Then runs it on each published package alone, with its default features, with all features and with none. So no
-/// package depends on a feature that a different package enables. The other packages are built in this workspace only,
-/// so they share a run.
+/// Then runs it on each published package alone, with all features and with none, so that no package depends on a
+/// feature that a different package enables. The step `packages` does the same with the default features.
 fn lints() -> Result<(), String> {
     let lint = |arguments: &[&str]| cargo(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).run();
     let metadata = features::metadata()?;
@@ -66,13 +65,26 @@ fn lints() -> Result<(), String> {
     lint(&[&["--all-targets"], &together[..]].concat())?;
     for package in published {
         let alone = |arguments: &[&str]| lint(&[&["-p", package.name.as_str()], arguments].concat());
-        alone(&["--all-targets"])?;
         let further = features::of(package);
         if !further.is_empty() {
-            alone(&["--all-targets", "--features", &further.join(",")])?;
+            alone(&["--features", &further.join(",")])?;
         }
         if package.features.contains_key("default") {
             alone(&["--lib", "--no-default-features"])?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs Clippy on each package alone with all its targets. This finds tests that depend on a feature that a different
+/// package enables, and takes too long for `ci`.
+pub(crate) fn lint_each() -> Result<(), String> {
+    for package in features::metadata()?.workspace_packages() {
+        let alone = ["clippy", "--locked", "--all-targets", "-p", package.name.as_str()];
+        cargo(alone).args(["--", "-D", "warnings"]).run()?;
+        let further = features::of(package);
+        if !further.is_empty() {
+            cargo(alone).args(["--features", &further.join(","), "--", "-D", "warnings"]).run()?;
         }
     }
     Ok(())

@@ -39,6 +39,7 @@ usage: cargo xtask <command>
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every other time under CPU load, and list those that
              failed; a filter matches part of `package/target`, such as paytend-client/it
+  lint-each  run Clippy on the tests of each package alone, without the features that other packages enable
   deny       check all dependencies' licences, sources and bans, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
   mutants [PACKAGE]
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         ["layers"] => layers::run(),
         ["mutants"] => mutants::run(None),
         ["mutants", package] => mutants::run(Some(package)),
+        ["lint-each"] => ci::lint_each(),
         ["openapi"] => openapi::run(),
         ["openapi", "--check"] => openapi::check(),
         ["package"] => package::run(),
