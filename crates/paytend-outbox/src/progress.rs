@@ -14,6 +14,8 @@ use crate::terms::{Decision, State, after, millis, system_time};
 
 /// The longest delay before the next attempt.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+/// A day in milliseconds.
+const DAY: i64 = 24 * 3600 * 1000;
 
 /// The mutable part of an order. Times are in milliseconds since the Unix epoch, by the store's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +159,8 @@ impl Progress {
                 // An order that can be sent again is claimed before the orders that are queried. In a long queue, its
                 // confirmations would otherwise become too old.
                 if after.is_zero() && history.confirmations > 0 {
-                    self.due_at = Some(history.last_sent.map_or(now, |sent| millis(sent).min(now)));
+                    let sent = history.last_sent.map(millis).filter(|sent| *sent < now);
+                    self.due_at = Some(sent.unwrap_or(now.saturating_sub(DAY)));
                 }
                 self.cause.clone_from(cause);
             }

@@ -69,7 +69,13 @@ impl StoreAdmin for PostgresStore {
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        self.write("count notifications", |transaction| Box::pin(stats(transaction))).await
+        let stats = self.write("count notifications", |transaction| Box::pin(stats(transaction))).await?;
+        // Some servers do not offer these counts, for example because of their permissions.
+        let reported = self.write("read the server's counts", |transaction| Box::pin(report_server(transaction)));
+        if let Err(error) = reported.await {
+            tracing::debug!(%error, "the server's counts are not reported");
+        }
+        Ok(stats)
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
@@ -250,7 +256,6 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
     stats.done = count(&row, 3)?.saturating_sub(stats.ready + stats.leased + stats.backoff + stats.dead);
     let oldest: Option<i64> = get(&row, 6)?;
     stats.oldest_ready = oldest.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
-    report_server(transaction).await?;
     Ok(stats)
 }
 
@@ -258,7 +263,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
 async fn report_server(transaction: &Transaction<'_>) -> Result<(), OpError> {
     let sql = "SELECT coalesce(sum(n_dead_tup), 0)::bigint, \
          pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint \
-         FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname LIKE 'paytend\\_%'";
+         FROM pg_stat_user_tables WHERE pg_table_is_visible(relid) AND relname LIKE 'paytend\\_%'";
     let row = transaction.query_one(sql, &[]).await?;
     metrics::gauge!("paytend_postgres_dead_tuples").set(u32::try_from(count(&row, 0)?).unwrap_or(u32::MAX));
     metrics::counter!("paytend_postgres_wal_bytes_total").absolute(count(&row, 1)?);

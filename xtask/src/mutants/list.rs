@@ -198,7 +198,7 @@ pub(super) const MUTANTS: [Mutant; 32] = [
     },
     Mutant {
         name: "confirmations of an order that has waited for a long time do not count",
-        changes: &[(CONFIRMATIONS, "Ok(_) if last >= since => Self::Waited,\n", "")],
+        changes: &[(CONFIRMATIONS, "Ok(_) if last >= times.since => Self::Waited,\n", "")],
         package: OUTBOX,
         tests: ("it", "many_unknown_orders_are_sent_again"),
     },

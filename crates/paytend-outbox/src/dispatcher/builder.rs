@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use paytend_client::Resolvable;
@@ -33,8 +33,8 @@ pub(super) struct Shared<S: OutboxStore> {
     pub(super) settings: Settings,
     /// The number of results that are still not stored although their leases have expired.
     pub(super) unstored: AtomicUsize,
-    /// The time of the first claim that claimed an order, by the store's clock.
-    pub(super) since: OnceLock<SystemTime>,
+    /// The time of the first claim that claimed an order since the last error of the store, by the store's clock.
+    pub(super) since: Mutex<Option<SystemTime>>,
 }
 
 pub(super) struct OperationEntry<S: OutboxStore> {
@@ -214,7 +214,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     pub fn build(self) -> Dispatcher<S> {
         let Self { outbox, operations, mut settings } = self;
         settings.send_timeout = settings.send_timeout.min(settings.lease * 2 / 3);
-        let (unstored, since) = (AtomicUsize::new(0), OnceLock::new());
+        let (unstored, since) = (AtomicUsize::new(0), Mutex::default());
         Dispatcher { shared: Arc::new(Shared { outbox, operations, settings, unstored, since }) }
     }
 }

@@ -2,7 +2,7 @@
 //! is known.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatcher::builder::Shared;
-use crate::dispatcher::confirmations::Confirmations;
+use crate::dispatcher::confirmations::{Confirmations, Times};
 use crate::dispatcher::ended::EndedOrder;
 use crate::dispatcher::exchange::{Lookup, data_text};
 use crate::error::BeginSendError;
@@ -65,7 +65,7 @@ pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) claimed: &'j ClaimedOrder,
     /// The time just before the claim. The lease begins later, so it is valid at least until this time plus its length.
     pub(super) began: Instant,
-    /// The time of the dispatcher's first claim, by the store's clock.
+    /// The time of the dispatcher's first claim since the last error of the store, by the store's clock.
     pub(super) since: SystemTime,
     /// A token that is cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
@@ -142,11 +142,10 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             return self.handle(job, &prepared, StoredResult::Notified).await;
         }
         let mut history = progress.history;
-        let pause = job.shared.outbox.client().resolution().query_pause();
-        match Confirmations::of(&history, job.now(), job.since, pause) {
+        match Confirmations::of(&history, &job.times()) {
             Confirmations::Current => {}
-            Confirmations::Waited => return self.query(job, &prepared, history).await,
-            Confirmations::Outdated => history.discard_confirmations(),
+            Confirmations::Waited if L::HAS_QUERY => return self.query(job, &prepared, history).await,
+            Confirmations::Waited | Confirmations::Outdated => history.discard_confirmations(),
         }
         match Self::next_step(job, &history) {
             NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified => {
@@ -305,6 +304,17 @@ impl<S: OutboxStore> Job<'_, S> {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
     }
 
+    /// Returns the times that decide how this order's confirmations can be used.
+    fn times(&self) -> Times {
+        let rate = self.shared.operations.get(self.claimed.facts.operation.as_str()).and_then(|entry| entry.rate);
+        Times {
+            now: self.now(),
+            since: self.since,
+            query_pause: self.shared.outbox.client().resolution().query_pause(),
+            rate_window: rate.map_or(Duration::ZERO, |(_, window)| window),
+        }
+    }
+
     /// Returns the ID of the payload key that the request or the result needs, if this key is missing.
     fn missing_key(&self) -> Option<u32> {
         let keys = self.shared.outbox.keys();
@@ -328,7 +338,7 @@ pub(super) async fn process<S: OutboxStore>(
 ) -> Attempt {
     let Some(entry) = shared.operations.get(claimed.facts.operation.as_str()) else { return Attempt::GivenBack };
     let operation = claimed.facts.operation.clone();
-    let since = *shared.since.get_or_init(|| claimed.now);
+    let since = *shared.since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(claimed.now);
     let job = Job { shared: &shared, claimed: &claimed, began, since, stop: &stop };
     let attempt = entry.process.process(job).await;
     metrics::counter!("paytend_outbox_attempts_total", "operation" => operation, "result" => attempt.as_str())

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use paytend_inbox::StoreError;
@@ -172,6 +172,8 @@ impl<S: OutboxStore> Dispatcher<S> {
             }
             Err(error) => {
                 tracing::error!(%error, "cannot claim orders");
+                // After a failover, the store may lack the latest sends.
+                *self.shared.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 Claims::Failed
             }
         }

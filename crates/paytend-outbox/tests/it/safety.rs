@@ -4,8 +4,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use paytend_model::issuing::Topup;
 use paytend_outbox::{OutboxAdmin as _, State, SubmitOptions};
 
+use crate::dispatching::audit;
 use crate::provider::{Fault, SECRET, World, topup};
 
 /// Returns a world in which the first send of an order was lost, and three query responses have reported that the order
@@ -43,14 +45,11 @@ async fn confirmations_count_for_a_minute() {
     }
 }
 
-/// A round of queries takes longer than a confirmation counts.
-#[tokio::test(start_paused = true)]
-async fn many_unknown_orders_are_sent_again() {
-    const ORDERS: usize = 40;
-    let world = World::new().await;
-    world.provider.faults([Fault::LoseRequest; ORDERS]);
-    world.provider.delay(Duration::from_secs(2));
-    world.start(world.dispatcher().max_concurrent(1));
+const ORDERS: usize = 40;
+
+/// Submits orders, and waits until each has been sent once more after its queries. A round of queries takes longer than
+/// a confirmation counts.
+async fn check_resolution(world: &World, first_sends: usize) {
     let numbers: Vec<String> = (0..ORDERS).map(|number| format!("T-{number}")).collect();
     for number in &numbers {
         world.outbox.submit(&topup(number), SubmitOptions::new()).await.unwrap();
@@ -64,8 +63,42 @@ async fn many_unknown_orders_are_sent_again() {
         let requests = world.provider.received().into_iter().filter(|received| received.order == *number);
         let paths: Vec<String> = requests.map(|received| received.path).collect();
         let queries = paths.iter().filter(|path| *path == "getTopupResult").count();
-        assert!(queries >= 4 && paths.len() == queries + 2, "{paths:?}");
+        assert!(queries >= 4 && paths.len() == queries + first_sends + 1, "{paths:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_unknown_orders_are_sent_again() {
+    let world = World::new().await;
+    world.provider.faults([Fault::LoseRequest; ORDERS]);
+    world.provider.delay(Duration::from_secs(2));
+    world.start(world.dispatcher().max_concurrent(1));
+    check_resolution(&world, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_orders_are_sent_during_a_recovery() {
+    let world = World::new().await;
+    world.outbox.store().recover_orders(audit()).await.unwrap();
+    world.provider.delay(Duration::from_secs(2));
+    world.start(world.dispatcher().max_concurrent(1));
+    check_resolution(&world, 0).await;
+}
+
+/// The rate limit makes an order wait longer than a confirmation counts otherwise.
+#[tokio::test(start_paused = true)]
+async fn rate_limit_delays_a_second_send_but_does_not_prevent_it() {
+    let world = World::new().await;
+    world.provider.faults([Fault::LoseRequest]);
+    world.start(world.dispatcher().rate_limit_of::<Topup>(1, Duration::from_secs(90)));
+    for number in ["T-1", "T-2"] {
+        world.outbox.submit(&topup(number), SubmitOptions::new()).await.unwrap();
+    }
+    for number in ["T-1", "T-2"] {
+        assert_eq!(world.settled(number).await.state, State::Responded);
+        assert_eq!(world.provider.executed(number), 1);
+    }
+    assert!(world.provider.received().len() < 10, "{:?}", world.provider.paths());
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ pub(crate) fn open_sqlite(file: &Path) -> Result<AnyStore, Failure> {
 fn with_password(mut config: PostgresConfig) -> PostgresConfig {
     let variable = std::env::var_os(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
     if let Some(password) = variable
-        && config.get_password().is_none()
+        && config.get_password().is_none_or(<[u8]>::is_empty)
     {
         config.password(password.as_encoded_bytes());
     }
