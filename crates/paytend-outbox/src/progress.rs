@@ -14,8 +14,6 @@ use crate::terms::{Decision, State, after, millis, system_time};
 
 /// The longest delay before the next attempt.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
-/// A day in milliseconds.
-const DAY: i64 = 24 * 3600 * 1000;
 
 /// The mutable part of an order. Times are in milliseconds since the Unix epoch, by the store's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +158,7 @@ impl Progress {
                 // confirmations would otherwise become too old.
                 if after.is_zero() && history.confirmations > 0 {
                     let sent = history.last_sent.map(millis).filter(|sent| *sent < now);
-                    self.due_at = Some(sent.unwrap_or(now.saturating_sub(DAY)));
+                    self.due_at = Some(sent.unwrap_or(now.saturating_sub(24 * 3600 * 1000)));
                 }
                 self.cause.clone_from(cause);
             }
