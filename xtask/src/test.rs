@@ -70,10 +70,6 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     running.run()?;
     rows.add("unit, integration and documentation tests of every crate", None);
     let built = Built::new(tests())?;
-    if openssl {
-        // Runs each benchmark once, to check that it still works.
-        tests().args(["--bench", "paths"]).run()?;
-    }
 
     rows.add(
         "the OpenSSL backend, compared with the default backend",
